@@ -1,0 +1,1 @@
+"""What June's plugins stand on. It knows no plugin."""

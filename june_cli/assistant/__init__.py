@@ -1,0 +1,1 @@
+"""What runs inside containers, and what commands may call: clients, audio, one voice turn. No CLI in it."""

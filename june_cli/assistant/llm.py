@@ -1,0 +1,173 @@
+"""The language model's client: streaming, with an idle timeout and a deadline, reasoning kept apart.
+
+It speaks to any server of the OpenAI chat API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import httpx
+import httpx_sse
+
+from june_cli.assistant.reasoning import ReasoningSplitter
+from june_cli.errors import JuneError, NotReady, UsageProblem
+
+CHARACTERS_PER_TOKEN = 64  # no tokenizer's tokens are longer on average: a server past it ignores max_tokens
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to answer. max_tokens is always sent: a server's own default may be endless."""
+
+    max_tokens: int = 256
+    temperature: float = 0.2
+    top_p: float = 0.95
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of the answer, a piece of the reasoning before it, or the end with its reason."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish: str = ""
+    tokens: int = 0  # of the whole answer, in the last delta, where the server counts them
+
+
+class LanguageModel(Protocol):
+    """What a turn needs of a language model."""
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+        """The answer in pieces. Closing the iterator cancels the generation."""
+
+
+class OpenAiChat:
+    """Any server with `POST {base_url}/chat/completions`."""
+
+    label = "llm"
+
+    def __init__(
+        self, base_url: str, model: str, *, idle_s: float = 30.0, deadline_s: float = 300.0, api_key: str = ""
+    ) -> None:
+        self._url, self._model = base_url.rstrip("/"), model
+        self._idle_s, self._deadline_s = idle_s, deadline_s
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        timeout = httpx.Timeout(idle_s, connect=min(10.0, idle_s))
+        self._http = httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+        """The answer in pieces, ending with a delta that has `finish`.
+
+        NotReady when the server is gone, silent for `idle_s` or not done after `deadline_s`; JuneError with
+        the server's own words when it refuses; UsageProblem when the messages do not fit its context.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s), aclosing(self._deltas(messages, sampling)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise NotReady(
+                "llm-timeout",
+                f"llm was silent for {self._idle_s:g} s, or not done after {self._deadline_s:g} s.",
+                hint="june serve logs llm",
+            ) from error
+        except (httpx.TransportError, httpx_sse.SSEError) as error:
+            raise NotReady(
+                "service-lost",
+                f"llm cannot be reached, or was lost while it answered ({type(error).__name__}).",
+                hint="run the command again: June starts the service anew",
+            ) from error
+
+    async def _deltas(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+        body = {
+            "model": self._model,
+            "messages": [asdict(m) for m in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **{k: v for k, v in asdict(sampling).items() if v is not None},
+        }
+        splitter, finish, tokens, received = ReasoningSplitter(), "", 0, 0
+        request = self._http.stream("POST", f"{self._url}/chat/completions", json=body)
+        async with request as response:
+            await _require_stream(response)
+            async for event in httpx_sse.EventSource(response).aiter_sse():
+                if event.data.strip() == "[DONE]":
+                    break
+                chunk = _parsed(event.data)
+                tokens = int((chunk.get("usage") or {}).get("completion_tokens") or tokens)
+                for choice in chunk.get("choices") or []:
+                    delta = choice.get("delta") or {}
+                    text, thought = splitter.push(delta.get("content") or "")
+                    thought += delta.get("reasoning_content") or delta.get("reasoning") or ""
+                    finish = choice.get("finish_reason") or finish
+                    received += len(text) + len(thought)
+                    if text or thought:
+                        yield Delta(text, thought)
+                if received > sampling.max_tokens * CHARACTERS_PER_TOKEN:
+                    finish = "length"
+                    break
+        text, thought = splitter.finish()
+        if text or thought:
+            yield Delta(text, thought)
+        if not finish:
+            raise NotReady("service-lost", "llm ended its answer without saying why: it may have died.")
+        yield Delta(finish=finish, tokens=tokens)
+
+
+async def _require_stream(response: httpx.Response) -> None:
+    """A refusal explained; also one that comes with status 200 and a JSON body."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    if response.status_code == httpx.codes.OK and kind == "text/event-stream":
+        return
+    said = _said(await response.aread())
+    if response.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
+        raise NotReady("service-busy", f"llm is not ready: {said}", hint="try again in a moment")
+    if "context" in said and response.status_code == httpx.codes.BAD_REQUEST:
+        raise UsageProblem("text-too-long", f"the text does not fit the model's context: {said}")
+    raise JuneError("llm-refused", f"llm answered {response.status_code}: {said}")
+
+
+def _parsed(data: str) -> dict[str, Any]:
+    try:
+        chunk = json.loads(data)
+    except ValueError:
+        chunk = None
+    if not isinstance(chunk, dict):
+        raise JuneError("llm-refused", f"llm sent an event that is not a JSON object: {data[:200]!r}")
+    if chunk.get("error"):
+        raise JuneError("llm-refused", f"llm failed: {_said(json.dumps(chunk).encode())}")
+    return chunk
+
+
+def _said(body: bytes) -> str:
+    """The message in an error body, whichever of the usual shapes it has."""
+    text = body[:4000].decode("utf-8", "replace")
+    try:
+        error = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return text[:300].strip() or "(an empty body)"
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:300]

@@ -1,0 +1,28 @@
+"""How June's errors travel over gRPC: a status that means the same, the code and the hint beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from june_cli.errors import JuneError, MachineLacks, NotReady, UsageProblem
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+CODE_KEY = "june-code"
+HINT_KEY = "june-hint-bin"
+STATUS: dict[type[JuneError], grpc.StatusCode] = {
+    UsageProblem: grpc.StatusCode.INVALID_ARGUMENT,
+    MachineLacks: grpc.StatusCode.FAILED_PRECONDITION,
+    NotReady: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def rebuilt(error: Any) -> JuneError | None:
+    """The JuneError that a server of ours explained a failed call with, rebuilt; None if it did not."""
+    trailing = {key: value for key, value in error.trailing_metadata() or ()}
+    if CODE_KEY not in trailing:
+        return None
+    kind = next((k for k, s in STATUS.items() if s == error.code()), JuneError)
+    hint = trailing.get(HINT_KEY, b"")
+    return kind(trailing[CODE_KEY], error.details() or "", hint=hint.decode("utf-8", "replace"))

@@ -1,0 +1,96 @@
+"""How a June service starts and ends: one environment contract, one log, exit codes, a polite stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from june_cli.errors import JuneError
+
+log = logging.getLogger("june")
+PORT_TAKEN_EXIT = 98
+LOG_CAP_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the engine told this service about where it runs."""
+
+    name: str
+    host: str
+    port: int
+    model_dir: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Place:
+        """Read JUNE_SERVICE, JUNE_HOST, JUNE_PORT and JUNE_MODEL_DIR."""
+        return cls(
+            name=environ.get("JUNE_SERVICE", "june"),
+            host=environ.get("JUNE_HOST", "127.0.0.1"),
+            port=int(environ["JUNE_PORT"]),
+            model_dir=Path(environ["JUNE_MODEL_DIR"]),
+        )
+
+
+def program(main: Callable[[Place], None]) -> None:
+    """Run a service's main with logging set up; end with June's exit codes and one line about why."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    _bound_log(os.environ.get("JUNE_LOG_FILE"))
+    try:
+        main(Place.of(os.environ))
+    except JuneError as error:
+        log.error("%s", error.message)  # noqa: TRY400 - a traceback would hide the sentence
+        sys.exit(error.exit_code)
+    except KeyError as error:
+        log.error("the variable %s is not set; an engine starts this service", error)  # noqa: TRY400
+        sys.exit(2)
+
+
+def threads(environ: Mapping[str, str], fallback: int) -> int:
+    """How many threads a model may use: JUNE_THREADS, else `fallback`, never more than this process has."""
+    return max(1, min(int(environ.get("JUNE_THREADS") or 0) or fallback, cores()))
+
+
+def cores() -> int:
+    """Processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stop_asked() -> threading.Event:
+    """Set when somebody asks this process to end."""
+    asked = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        asked.set()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, end)
+    return asked
+
+
+def _bound_log(path: str | None) -> None:
+    """Keep the log this process appends to from growing for ever: past 10 MB it is copied and emptied."""
+    if not path:
+        return
+    target = Path(path)
+
+    def watch() -> None:
+        while not threading.Event().wait(30.0):
+            with suppress(OSError):
+                if target.stat().st_size > LOG_CAP_BYTES:
+                    shutil.copyfile(target, target.with_name(target.name + ".1"))
+                    os.truncate(target, 0)
+
+    threading.Thread(target=watch, name="log-watch", daemon=True).start()

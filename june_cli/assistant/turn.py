@@ -1,0 +1,195 @@
+"""One voice turn: audio -> text -> answer -> audio, streamed. Sentences are spoken while the next are written."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from june_cli.assistant.audio import Clip, resample
+from june_cli.assistant.llm import LanguageModel, Message, Sampling
+from june_cli.assistant.sentences import Splitter
+from june_cli.assistant.speech import Spoken, Transcript
+from june_cli.errors import JuneError
+
+PENDING_SENTENCES = 64  # a model that writes faster than the voice speaks waits here
+
+
+class Recogniser(Protocol):
+    """What a turn needs of speech to text."""
+
+    async def recognise(self, clip: Clip) -> Transcript:
+        """The text of a clip."""
+
+
+class Synthesiser(Protocol):
+    """What a turn needs of text to speech."""
+
+    def speak(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncIterator[Spoken]:
+        """A chunk a sentence."""
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Who answers: the system prompt, how to sample, which voice speaks."""
+
+    prompt: str
+    sampling: Sampling = field(default_factory=Sampling)
+    voice: str = ""
+
+
+@dataclass
+class Seconds:
+    """Where the time of a turn went, in seconds.
+
+    stt, llm: the whole stage. llm_first_token: from the request to the first piece of the answer.
+    tts_first_audio: from the first whole sentence to its sound. first_audio, total: from the decoded question
+    in hand to the first and to the last sound of the answer.
+    """
+
+    stt: float = 0.0
+    llm_first_token: float = 0.0
+    llm: float = 0.0
+    tts_first_audio: float = 0.0
+    first_audio: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A finished turn."""
+
+    question: Transcript
+    answer: str
+    reasoning: str
+    speech: Clip
+    seconds: Seconds
+    tokens: int
+    finish: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Called as a turn goes on, for whoever shows it live."""
+
+    heard: Callable[[Transcript], None] = lambda transcript: None
+    wrote: Callable[[str], None] = lambda text: None
+    spoke: Callable[[Spoken], None] = lambda spoken: None
+
+
+async def run(
+    question: Clip,
+    *,
+    stt: Recogniser,
+    llm: LanguageModel,
+    tts: Synthesiser,
+    persona: Persona,
+    history: Sequence[Message] = (),
+    watch: Watch | None = None,
+) -> Turn:
+    """Hear the question, answer it, speak the answer.
+
+    JuneError `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent. If a
+    service fails, everything still under way is cancelled and its error is raised.
+    """
+    return await _Run(stt, llm, tts, persona, watch or Watch()).go(question, history)
+
+
+class _Run:
+    """The state of one turn."""
+
+    def __init__(
+        self, stt: Recogniser, llm: LanguageModel, tts: Synthesiser, persona: Persona, watch: Watch
+    ) -> None:
+        self._stt, self._llm, self._tts, self._persona, self._watch = stt, llm, tts, persona, watch
+        self._began = time.perf_counter()
+        self._seconds = Seconds()
+        self._sentences: asyncio.Queue[str | None] = asyncio.Queue(PENDING_SENTENCES)
+        self._chunks: list[Clip] = []
+        self._answer: list[str] = []
+        self._reasoning: list[str] = []
+        self._tokens, self._finish = 0, ""
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._began
+
+    async def go(self, question: Clip, history: Sequence[Message]) -> Turn:
+        transcript = await self._stt.recognise(question)
+        self._seconds.stt = self._now()
+        if not transcript.text:
+            raise JuneError("nothing-said", "nothing was said in that audio.", hint="is it the right recording?")
+        self._watch.heard(transcript)
+        messages = [
+            Message("system", self._persona.prompt),
+            *history,
+            Message("user", transcript.text),
+        ]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(messages))
+                tasks.create_task(self._speak())
+        except* JuneError as group:
+            raise _first(group) from None
+        self._seconds.total = self._now()
+        answer = "".join(self._answer).strip()
+        if not answer:
+            raise JuneError("nothing-answered", "the language model gave no answer.", hint="ask it another way")
+        return Turn(
+            question=transcript,
+            answer=answer,
+            reasoning="".join(self._reasoning).strip(),
+            speech=_joined(self._chunks),
+            seconds=self._seconds,
+            tokens=self._tokens,
+            finish=self._finish,
+        )
+
+    async def _write(self, messages: Sequence[Message]) -> None:
+        started, splitter = self._now(), Splitter()
+        async with aclosing(self._llm.stream(messages, self._persona.sampling)) as deltas:  # type: ignore[type-var]
+            async for delta in deltas:
+                if delta.text and not self._answer:
+                    self._seconds.llm_first_token = self._now() - started
+                if delta.text:
+                    self._answer.append(delta.text)
+                    self._watch.wrote(delta.text)
+                self._reasoning.append(delta.reasoning)
+                self._tokens, self._finish = delta.tokens or self._tokens, delta.finish or self._finish
+                for sentence in splitter.push(delta.text):
+                    await self._sentences.put(sentence)
+        for sentence in splitter.finish():
+            await self._sentences.put(sentence)
+        self._seconds.llm = self._now() - started
+        await self._sentences.put(None)
+
+    async def _speak(self) -> None:
+        while (sentence := await self._sentences.get()) is not None:
+            asked = self._now()
+            try:
+                async for spoken in self._tts.speak(sentence, voice=self._persona.voice):
+                    if not self._chunks:
+                        self._seconds.tts_first_audio = self._now() - asked
+                        self._seconds.first_audio = self._now()
+                    self._chunks.append(spoken.clip)
+                    self._watch.spoke(spoken)
+            except JuneError as error:
+                if error.code != "text-unspeakable":  # a sentence of nothing but symbols is no failed turn
+                    raise
+
+
+def _first(group: BaseExceptionGroup[JuneError]) -> JuneError:
+    for error in group.exceptions:
+        return error if isinstance(error, JuneError) else _first(error)
+    raise AssertionError("an empty exception group")
+
+
+def _joined(chunks: Sequence[Clip]) -> Clip:
+    if not chunks:
+        return Clip(np.zeros(0, np.int16), 24_000)
+    rate = chunks[0].rate_hz
+    return Clip(np.concatenate([resample(chunk, rate).pcm for chunk in chunks]), rate)

@@ -1,0 +1,85 @@
+"""Runs a job: its JSON lines become events, its last one the result, its stderr the explanation."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from june_cli.errors import JuneError
+from june_cli.spec import Job
+
+LINE_CAP = 1 << 20
+
+
+def run(
+    job: Job, command: Sequence[str], environ: Mapping[str, str], on_event: Callable[[dict[str, Any]], None]
+) -> Any:
+    """The result of a job. JuneError when it fails, says nothing sensible, or passes its deadline."""
+    with tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=err,
+            env=dict(environ),
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            answer = _listen(job, process, on_event)
+            returncode = process.wait(timeout=job.stop_s)
+        except subprocess.TimeoutExpired:
+            returncode, answer = -signal.SIGKILL, None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if answer and "error" in answer:
+            raise JuneError(**answer["error"])
+        if returncode or answer is None:
+            err.seek(0)
+            last = err.read()[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:]
+            ending = f"exit code {returncode}" if returncode else "no result"
+            raise JuneError("job-failed", f"{job.name} ended with {ending}{': ' + last[0] if last else ''}.")
+        return answer["result"]
+
+
+def _listen(
+    job: Job, process: subprocess.Popen[bytes], on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any] | None:
+    for line in _lines(job, process):
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue  # a library that prints to stdout is no reason to fail
+        if isinstance(message, dict):
+            if "result" in message or "error" in message:
+                return message
+            on_event(message)
+    return None
+
+
+def _lines(job: Job, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    assert process.stdout  # noqa: S101 - it was opened as a pipe
+    deadline, buffer = time.monotonic() + job.deadline_s, b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise JuneError("timeout", f"{job.name} took longer than {job.deadline_s:.0f} s.")
+            piece = os.read(process.stdout.fileno(), 1 << 16)
+            if not piece:
+                yield from [buffer] if buffer else []
+                return
+            *lines, buffer = (buffer + piece).split(b"\n")
+            yield from lines
+            if len(buffer) > LINE_CAP:
+                raise JuneError("job-failed", f"{job.name} wrote a line of over {LINE_CAP} bytes.")

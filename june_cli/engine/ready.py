@@ -1,0 +1,109 @@
+"""Readiness by http, grpc, log or port, with a deadline that extends while there is progress."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from june_cli.engine import Engine, Running
+from june_cli.errors import JuneError, NotReady
+from june_cli.spec import Ready, Service
+
+PROBE_S = 1.0
+POLL_S = 0.03
+PORT_TAKEN_EXIT = 98  # EADDRINUSE: what June's servers exit with when somebody took their port first
+
+
+def probe(ready: Ready, running: Running, log_tail: Callable[[], list[str]]) -> str:
+    """What is still awaited, in a few words; empty once the service is ready."""
+    if ready.kind == "log":
+        seen = any(re.search(ready.pattern, line) for line in log_tail())
+        return "" if seen else f"a log line like {ready.pattern!r}"
+    port = running.ports[ready.port or next(iter(running.ports))]
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_S):
+            pass
+    except OSError:
+        return "the model to load"
+    if ready.kind == "http":
+        return _http(port, ready.path)
+    return _grpc(port, ready.service) if ready.kind == "grpc" else ""
+
+
+def _http(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_S)
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"an answer over HTTP ({type(error).__name__})"
+    finally:
+        connection.close()
+    return "" if status == http.HTTPStatus.OK else f"HTTP 200 instead of {status}"
+
+
+def _grpc(port: int, service: str) -> str:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            reply = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PROBE_S)
+        except grpc.RpcError as error:
+            return f"an answer over gRPC ({error.code().name})"  # type: ignore[attr-defined]
+    return "" if reply.status == health_pb2.HealthCheckResponse.SERVING else "its health to be SERVING"
+
+
+@dataclass
+class Wait:
+    """The wait for one service. Ask `poll` until it returns an empty string."""
+
+    engine: Engine
+    service: Service
+    running: Running
+    started: float = field(default_factory=time.monotonic)
+    reason: str = ""
+    _effort: float = 0.0
+    _moved: float = field(default_factory=time.monotonic)
+
+    def poll(self) -> str:
+        """What is awaited now. NotReady, with the log's last lines, when it ended or stopped moving."""
+        ended = self.engine.alive(self.running)
+        if ended:
+            raise self._failed(ended)
+        ready = self.service.ready
+        self.reason = probe(ready, self.running, lambda: self.engine.log_tail(self.service.name, 200))
+        if not self.reason:
+            return ""
+        now = time.monotonic()
+        effort = self.engine.effort(self.running)
+        if effort > self._effort:
+            self._effort, self._moved = effort, now
+        waited = now - self.started
+        if waited > ready.limit_s or (waited > ready.deadline_s and now - self._moved > ready.stall_s):
+            raise self._failed(f"it was not ready after {waited:.0f} s, still waiting for {self.reason}")
+        return self.reason
+
+    def _failed(self, why: str) -> NotReady:
+        lines = [line for line in self.engine.log_tail(self.service.name, 40) if line.strip()]
+        said = f"; it said: {lines[-1].strip()[:300]}" if lines else ""
+        return NotReady(
+            "service-failed",
+            f"{self.service.name} did not start: {why}{said}.",
+            hint=f"its log: {self.running.log}" if self.running.log else "",
+        )
+
+
+def ready_now(engine: Engine, service: Service, running: Running) -> str:
+    """Why a running service is not ready at this moment; empty when it is."""
+    try:
+        return engine.alive(running) or probe(
+            service.ready, running, lambda: engine.log_tail(service.name, 200)
+        )
+    except JuneError as error:
+        return error.message

@@ -1,0 +1,46 @@
+"""What one run of `june` was asked: commands receive it as `ctx.obj`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from june_cli import plugins
+from june_cli.config import Config
+from june_cli.output import Output
+from june_cli.paths import Paths
+from june_cli.plugins import Plugin
+from june_cli.words import GlobalWords
+
+if TYPE_CHECKING:
+    from june_cli.roles import Roles
+
+
+@dataclass
+class Invocation:
+    """The global words, the environment, and what follows from them, each made on first use."""
+
+    words: GlobalWords
+    environ: Mapping[str, str]
+    out: Output
+    known: dict[str, Plugin] = field(default_factory=plugins.found)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where this run keeps things."""
+        return Paths.of(self.environ)
+
+    @cached_property
+    def config(self) -> Config:
+        """The layered configuration; raises UsageProblem when a file cannot be read."""
+        flags = {"engine": self.words.engine, "profile": self.words.profile}
+        return Config.load(self.paths, self.environ, list(self.known), {"june": flags})
+
+    @cached_property
+    def roles(self) -> Roles:
+        """The profile's roles and the engine that runs them."""
+        from june_cli.roles import Roles
+
+        return Roles.of(self)

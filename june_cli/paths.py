@@ -1,0 +1,61 @@
+"""Where June keeps things. Naming a place does not make it: whoever writes makes the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from june_cli.errors import MachineLacks
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The four places of one June: configuration, models, state of running services, kept results."""
+
+    config: Path
+    models: Path
+    state: Path
+    runs: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Paths:
+        """Read `JUNE_HOME`, or the XDG directories; `MODEL_CACHE_DIR` and `JUNE_DATA_DIR` win over both."""
+        home = environ.get("JUNE_HOME")
+        if home:
+            base = Path(home).expanduser().absolute()
+            config, data, state = base / "config", base, base / "state"
+        else:
+            config = _xdg(environ, "XDG_CONFIG_HOME", ".config") / "june"
+            data = _xdg(environ, "XDG_DATA_HOME", ".local/share") / "june"
+            state = _xdg(environ, "XDG_STATE_HOME", ".local/state") / "june"
+        if environ.get("JUNE_DATA_DIR"):
+            data = Path(environ["JUNE_DATA_DIR"]).expanduser().absolute()
+        models = environ.get("MODEL_CACHE_DIR")
+        return cls(
+            config=config,
+            models=Path(models).expanduser().absolute() if models else data / "models",
+            state=state,
+            runs=data / "runs",
+        )
+
+
+def _xdg(environ: Mapping[str, str], name: str, fallback: str) -> Path:
+    value = environ.get(name, "")
+    if value.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        return Path(value)
+    home = environ.get("HOME")
+    return (Path(home) if home else Path.home()) / fallback
+
+
+def made(folder: Path) -> Path:
+    """Make a folder that only its owner may read, or say why that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise MachineLacks(
+            "folder-not-writable",
+            f"June cannot make {folder}: {error.strerror or error}.",
+            hint="set JUNE_HOME to a folder you may write to",
+        ) from error
+    return folder

@@ -1,0 +1,145 @@
+"""Profiles: from a role (stt, llm, tts) to the model that fills it and the Service that serves it."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from june_cli import services
+from june_cli.config import CoreSettings, Layer
+from june_cli.errors import UsageProblem
+from june_cli.plugins import Plugin
+from june_cli.spec import Choice, Limits, Service
+from june_cli.store.catalog import Catalog, Model
+
+if TYPE_CHECKING:
+    from june_cli.invocation import Invocation
+
+ROLES = ("stt", "llm", "tts")
+
+
+@dataclass(frozen=True)
+class Role:
+    """One line of a profile. `path` and `loader` are for a model of one's own, outside the catalog."""
+
+    service: str
+    model: str = ""
+    path: str = ""
+    loader: str = ""
+    quant: str = ""
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = 0
+    memory_bytes: int = 0
+    context_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The profile of this run."""
+
+    profile: str
+    engine: str
+    roles: Mapping[str, Role]
+    catalog: Catalog
+    models: Path
+    plugins: Mapping[str, Plugin]
+
+    @classmethod
+    def of(cls, invocation: Invocation) -> Roles:
+        """Resolve the profile that flag, JUNE_PROFILE, configuration or default name."""
+        core = invocation.config.section("june", CoreSettings)
+        known = _profiles(invocation.config.tables("profiles"))
+        if core.profile not in known:
+            near = get_close_matches(core.profile, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise UsageProblem("profile-unknown", f"there is no profile {core.profile!r}.", hint=hint)
+        profile = dict(known[core.profile])
+        return cls(
+            profile=core.profile,
+            engine=core.engine or str(profile.get("engine", "process")),
+            roles={name: _role(core.profile, name, profile[name]) for name in ROLES if name in profile},
+            catalog=Catalog.load(),
+            models=invocation.paths.models,
+            plugins=invocation.known,
+        )
+
+    def role(self, name: str) -> Role:
+        """One role; UsageProblem when the profile leaves it empty."""
+        if name not in self.roles:
+            raise UsageProblem(
+                "role-empty",
+                f"profile {self.profile!r} names nothing for {name}.",
+                hint=f"add [profiles.{self.profile}.{name}] to the configuration",
+            )
+        return self.roles[name]
+
+    def model(self, name: str) -> Model | None:
+        """The catalog's entry for a role; None when the role points at a folder of one's own."""
+        role = self.role(name)
+        return None if role.path else self.catalog.get(role.model)
+
+    def model_name(self, name: str) -> str:
+        """What to call the model of a role: its catalog name, or its folder's."""
+        role = self.role(name)
+        return role.model or Path(role.path).name
+
+    def service(self, name: str) -> Service:
+        """The Service that serves a role, made for the role's model."""
+        role, model = self.role(name), self.model(name)
+        folder = model.folder(self.models) if model else Path(role.path).expanduser().absolute()
+        choice = Choice(
+            role=name,
+            model=self.model_name(name),
+            path=folder,
+            loader=role.loader or (model.loader if model else ""),
+            quant=role.quant or (model.quant if model else ""),
+            device=role.device,
+            limits=Limits(role.threads, role.memory_bytes, role.context_tokens),
+        )
+        return services.get(role.service, choice, self.plugins)
+
+
+def _profiles(tables: list[tuple[Layer, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    text = files("june_cli").joinpath("profiles.toml").read_text("utf-8")
+    known: dict[str, dict[str, Any]] = tomllib.loads(text)
+    for layer, table in tables:
+        for profile, content in table.items():
+            if not isinstance(content, dict):
+                where = layer.where("profiles", profile)
+                raise UsageProblem("config-invalid", f"{where}: [profiles.{profile}] must be a section.")
+            merged = known.setdefault(profile, {})
+            for key, value in content.items():
+                _check(layer, profile, key, value)
+                merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    return known
+
+
+def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
+    where = layer.where(f"profiles.{profile}")
+    allowed = [*ROLES, "engine", "summary"]
+    if key not in allowed:
+        near = get_close_matches(key, allowed, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(allowed)}"
+        raise UsageProblem("config-invalid", f"{where}: unknown {key!r} in a profile.", hint=hint)
+    if key not in ROLES:
+        return
+    fields = {f.name for f in dataclasses.fields(Role)}
+    for name in value if isinstance(value, dict) else ():
+        if name not in fields:
+            near = get_close_matches(name, fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(fields))}"
+            line = layer.where(f"profiles.{profile}.{key}", name)
+            raise UsageProblem("config-invalid", f"{line}: unknown {name!r} for a role.", hint=hint)
+
+
+def _role(profile: str, name: str, content: Any) -> Role:
+    try:
+        return Role(**{"service": name, **content})
+    except TypeError as error:
+        raise UsageProblem("config-invalid", f"[profiles.{profile}.{name}] must be a section.") from error

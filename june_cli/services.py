@@ -1,0 +1,46 @@
+"""The one lookup of a Service by name, across plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from june_cli.errors import JuneError, UsageProblem
+from june_cli.plugins import Plugin
+from june_cli.spec import Choice, Service
+
+Builder = Callable[[Choice], Service]
+
+
+def builders(known: Mapping[str, Plugin]) -> dict[str, Builder]:
+    """Every Service that a plugin can make, by name.
+
+    A plugin that does not import is passed over: its own command explains it, and what it would have
+    offered is then missing by name. Two Services of one name are an error that names both plugins.
+    """
+    found: dict[str, Builder] = {}
+    owners: dict[str, str] = {}
+    for plugin in known.values():
+        try:
+            offered: Mapping[str, Builder] = plugin.part("services", "SERVICES", {})
+        except JuneError:
+            continue
+        for name, builder in offered.items():
+            if name in found:
+                raise JuneError(
+                    "service-twice",
+                    f"plugins {owners[name]!r} and {plugin.name!r} both offer a service {name!r}.",
+                    hint="uninstall one of them",
+                )
+            found[name], owners[name] = builder, plugin.name
+    return found
+
+
+def get(name: str, choice: Choice, known: Mapping[str, Plugin]) -> Service:
+    """The Service of that name, made for a choice of model. UsageProblem names the nearest otherwise."""
+    offered = builders(known)
+    if name not in offered:
+        near = get_close_matches(name, offered, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(offered)) or 'none'}"
+        raise UsageProblem("service-unknown", f"no plugin offers a service {name!r}.", hint=hint)
+    return offered[name](choice)

@@ -1,0 +1,1 @@
+"""Model weights: an authorized catalog, one writer, and a reader that containers may use."""

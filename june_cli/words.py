@@ -1,0 +1,56 @@
+"""The global options: taken out of the words before `--`, so that they work anywhere in a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from june_cli.errors import UsageProblem
+
+FLAGS = {
+    "--json": "Print exactly one JSON value on stdout, errors included.",
+    "--events": "Report progress as JSON lines on stderr.",
+    "--dry-run": "Print what would run, and run nothing.",
+}
+VALUES = {
+    "--engine": "Where services run: process or docker.",
+    "--profile": "Which models fill the roles: tiny, or one of your own.",
+}
+
+
+@dataclass(frozen=True)
+class GlobalWords:
+    """What the global options said."""
+
+    json: bool = False
+    events: bool = False
+    dry_run: bool = False
+    engine: str | None = None
+    profile: str | None = None
+
+
+def take(args: Sequence[str]) -> tuple[GlobalWords, list[str]]:
+    """Split the words into the global options and everything else, in order.
+
+    Raises UsageProblem for an option without its value. What follows `--` is left alone, so
+    `june tts say -- --json` speaks the word.
+    """
+    found, rest = GlobalWords(), []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, equals, value = word.partition("=")
+        field = name.removeprefix("--").replace("-", "_")
+        if word in FLAGS:
+            found = replace(found, **{field: True})
+        elif name in VALUES:
+            if not equals:
+                value = next(words, "")
+            if not value or value == "--":
+                raise UsageProblem("usage", f"{name} needs a value.", hint=f"june {name} VALUE …")
+            found = replace(found, **{field: value})
+        else:
+            rest.append(word)
+    return found, rest

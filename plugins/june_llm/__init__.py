@@ -1,0 +1,1 @@
+"""The language model's server; talk to it with `june chat`."""

@@ -1,0 +1,1 @@
+"""One voice turn: a spoken question in, a spoken answer out."""

@@ -1,0 +1,137 @@
+"""Runs the turn: services up, clients open, one turn, its audio written."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from june_cli import files
+from june_cli.assistant import turn as turns
+from june_cli.assistant.audio import CODECS, Clip, decode, encode
+from june_cli.assistant.llm import OpenAiChat, Sampling
+from june_cli.assistant.speech import Stt, Tts
+from june_cli.engine import Running, run
+from june_cli.engine.up import using
+from june_cli.errors import JuneError, MachineLacks, UsageProblem
+from june_talk.result import Talk
+from june_talk.settings import Settings
+
+if TYPE_CHECKING:
+    from june_cli.invocation import Invocation
+
+MAX_SAY = 1_000  # characters; a spoken question of about a minute
+PLAYERS = (
+    ("pw-play",),
+    ("paplay",),
+    ("aplay", "-q"),
+    ("afplay",),
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as sound, or as text that June is to speak first."""
+
+    clip: Clip | None
+    text: str
+
+
+def question_of(audio: Path | None, say: str | None, settings: Settings) -> Question:
+    """Decode the audio, or look at the text, before anything is started."""
+    if audio is not None:
+        return Question(decode(audio, max_s=settings.max_seconds), "")
+    text = (say or "").strip()
+    if not text:
+        raise UsageProblem("text-empty", "there is no question to speak.")
+    if len(text) > MAX_SAY:
+        raise UsageProblem("text-too-long", f"the question has {len(text):,} characters; {MAX_SAY:,} are the limit.")
+    return Question(None, text)
+
+
+def turn(
+    june: Invocation, question: Question, settings: Settings, *, output: Path, play: bool, keep: bool
+) -> Talk:
+    """One turn from question to written answer."""
+    if output.suffix.lower() not in CODECS:
+        raise UsageProblem(
+            "audio-format", f"June cannot write {output.suffix or 'a file without a suffix'}.",
+            hint=f"one of {' '.join(CODECS)}",
+        )
+    files.require_writable(output)
+    player = _player() if play else ()
+    with using(june, ("stt", "llm", "tts"), keep=keep) as running:
+        done = asyncio.run(_turn(june, running, question, settings))
+    if not len(done.speech.pcm):
+        raise JuneError("nothing-spoken", f"the answer has nothing that can be spoken: {done.answer[:200]}")
+    files.write(output, encode(done.speech, output.suffix))
+    if player:
+        run.run([*player, str(output)], timeout_s=done.speech.seconds + 30)
+    return Talk(
+        question=done.question.text,
+        answer=done.answer,
+        audio=str(output),
+        engine=running["stt"].engine,
+        profile=june.roles.profile,
+        models={role: running[role].model for role in running},
+        seconds=done.seconds,
+        confidence=done.question.confidence,
+        audio_s=done.speech.seconds,
+        tokens=done.tokens,
+        finish=done.finish,
+    )
+
+
+async def _turn(
+    june: Invocation, running: Mapping[str, Running], question: Question, settings: Settings
+) -> turns.Turn:
+    async with AsyncExitStack() as stack:
+        stt = await stack.enter_async_context(Stt(running["stt"].address("grpc")))
+        tts = await stack.enter_async_context(Tts(running["tts"].address("grpc")))
+        url = f"http://{running['llm'].address('http')}/v1"
+        llm = await stack.enter_async_context(OpenAiChat(url, running["llm"].model))
+        clip = question.clip or await _spoken(tts, question.text, settings.voice)
+        sampling = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
+        persona = turns.Persona(settings.prompt, sampling, settings.voice)
+        try:
+            return await turns.run(clip, stt=stt, llm=llm, tts=tts, persona=persona, watch=_watch(june))
+        finally:
+            june.out.write("\n")
+
+
+def _watch(june: Invocation) -> turns.Watch:
+    def heard(transcript: turns.Transcript) -> None:
+        june.out.event("heard", text=transcript.text, confidence=transcript.confidence)
+        june.out.write(f"You:  {transcript.text}\nJune: ")
+
+    def wrote(text: str) -> None:
+        june.out.event("wrote", text=text)
+        june.out.write(text)
+
+    def spoke(spoken: turns.Spoken) -> None:
+        june.out.event("spoke", text=spoken.text, seconds=spoken.clip.seconds)
+
+    return turns.Watch(heard, wrote, spoke)
+
+
+async def _spoken(tts: Tts, text: str, voice: str) -> Clip:
+    chunks = [spoken.clip async for spoken in tts.speak(text, voice=voice)]
+    return Clip(np.concatenate([chunk.pcm for chunk in chunks]), chunks[0].rate_hz)
+
+
+def _player() -> tuple[str, ...]:
+    for command in PLAYERS:
+        if shutil.which(command[0]):
+            return command
+    raise MachineLacks(
+        "program-missing",
+        "no program that plays sound was found.",
+        hint=f"install one of {', '.join(c[0] for c in PLAYERS)}, or leave --play out",
+    )

@@ -1,0 +1,32 @@
+"""The text-to-speech service, described."""
+
+from __future__ import annotations
+
+from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Service
+
+PACKAGES = {"hibari": ("hibari",), "coqui": ("TTS",)}
+
+
+def tts(choice: Choice) -> Service:
+    """One synthesiser behind gRPC `june.tts.v1.TextToSpeech`."""
+    return Service(
+        name="tts",
+        summary="text to speech",
+        image="tts",
+        command=("python", "-m", "june_tts.server"),
+        ports=(Port("grpc", 50052, "JUNE_PORT"),),
+        mounts=(Mount(choice.path, "/models/tts", "JUNE_MODEL_DIR"),),
+        env=(
+            ("JUNE_LOADER", choice.loader),
+            ("JUNE_DEVICE", choice.device),
+            ("JUNE_THREADS", str(choice.limits.threads)),
+        ),
+        gpu=Gpu() if choice.device == "cuda" else None,
+        model=choice.model,
+        packages=("grpc_health", "grpc_reflection", *PACKAGES.get(choice.loader, ())),
+        memory_bytes=choice.limits.memory_bytes or 1024**3,
+        ready=Ready("grpc", port="grpc", service="june.tts.v1.TextToSpeech"),
+    )
+
+
+SERVICES = {"tts": tts}
