@@ -1,0 +1,1 @@
+"""Chat in text: one answer, or a conversation."""

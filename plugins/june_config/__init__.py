@@ -1,0 +1,1 @@
+"""Configuration: every setting, its value, and where it came from."""

@@ -1,0 +1,1 @@
+"""Plugins: list them, or begin one of your own."""
