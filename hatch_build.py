@@ -11,7 +11,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ProtoBuildHook(BuildHookInterface):
+class ProtoBuildHook(BuildHookInterface[Any]):
     """Runs protoc over every .proto, so that stubs are never committed and never stale."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -30,4 +30,4 @@ class ProtoBuildHook(BuildHookInterface):
                 *(f"--plugin=protoc-gen-mypy_grpc={grpc_plugin}", f"--mypy_grpc_out={root}"),
                 str(proto.relative_to(root)),
             ]
-            subprocess.run(command, check=True, cwd=root)  # noqa: S603 - fixed program, fixed arguments
+            subprocess.run(command, check=True, cwd=root)

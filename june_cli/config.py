@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from june_cli.errors import UsageProblem
 from june_cli.paths import Paths
 
 SYSTEM_FILE = Path("/etc/june/config.toml")
+HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
 T = TypeVar("T")
 
 
@@ -47,14 +49,15 @@ class Layer:
         """`path:line` of a section's header or of a key in it."""
         current = ""
         for number, line in enumerate(self.text.splitlines(), 1):
-            stripped = line.strip()
-            if stripped.startswith("["):
-                current = stripped.strip("[] \t").partition("#")[0].strip(" ]").replace('"', "")
+            header = HEADER.match(line)
+            name = line.partition("=")[0].strip(" \t\"'")
+            if header:
+                current = header[1].replace('"', "").replace(" ", "")
                 if not key and (current == section or current.startswith(f"{section}.")):
                     return f"{self.path}:{number}"
-            elif key and current == section and stripped.partition("=")[0].strip(" \"'") == key:
-                return f"{self.path}:{number}"
-            elif not key and not current and stripped.partition("=")[0].strip() == section:
+            elif (key and current == section and name == key) or (
+                not key and not current and name == section
+            ):
                 return f"{self.path}:{number}"
         return str(self.path)
 

@@ -18,7 +18,9 @@ def require_writable(path: Path) -> None:
     if not parent.is_dir():
         raise UsageProblem("output-not-writable", f"there is no folder {parent}.", hint=f"mkdir -p {parent}")
     if not os.access(parent, os.W_OK):
-        raise UsageProblem("output-not-writable", f"{parent} cannot be written to.", hint="choose another folder")
+        raise UsageProblem(
+            "output-not-writable", f"{parent} cannot be written to.", hint="choose another folder"
+        )
 
 
 def write(path: Path, data: bytes) -> None:

@@ -110,7 +110,9 @@ def _global_options() -> list[TyperOption]:
 
 def _root(invocation: Invocation) -> click.Command:
     app = typer.Typer(
-        cls=PluginGroup, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+        cls=PluginGroup,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
     @app.callback(no_args_is_help=True, help=HELP)
@@ -118,7 +120,9 @@ def _root(invocation: Invocation) -> click.Command:
         if version:
             from importlib.metadata import version as installed
 
-            invocation.out.show({"version": installed("june-cli")} if invocation.out.json else installed("june-cli"))
+            invocation.out.show(
+                {"version": installed("june-cli")} if invocation.out.json else installed("june-cli")
+            )
             raise typer.Exit
 
     command = typer.main.get_command(app)
@@ -147,7 +151,7 @@ def run(args: Sequence[str], environ: Mapping[str, str], out: Output | None = No
     except BrokenPipeError:
         _silence_stdout()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a bug keeps its traceback, and JSON stays JSON
         if out.json:
             out.error(JuneError("bug", f"{type(error).__name__}: {error}", hint="the traceback is on stderr"))
         import traceback
@@ -170,8 +174,8 @@ def _run(invocation: Invocation, rest: list[str]) -> int:
         return _no_words(invocation, shown)
     except click.exceptions.ClickException as error:
         raise UsageProblem("usage", error.format_message(), hint=_usage_hint(error)) from error
-    except (typer.Exit, click.exceptions.TyperException) as ended:
-        return int(getattr(ended, "exit_code", 1))
+    except typer.Exit as ended:
+        return ended.exit_code
     except (typer.Abort, EOFError):
         return 130
     except ModuleNotFoundError as error:
@@ -220,7 +224,12 @@ def _handle_signals() -> Callable[[], None]:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(signum) != signal.SIG_IGN or signum == signal.SIGTERM:
                 before[signum] = signal.signal(signum, end)
-    return lambda: [signal.signal(s, h) for s, h in before.items()] and None
+
+    def restore() -> None:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+    return restore
 
 
 def _silence_stdout() -> None:

@@ -31,9 +31,7 @@ class Table:
     def __str__(self) -> str:
         lines = [list(self.columns), *[list(row) for row in self.rows]]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        text = [
-            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-        ]
+        text = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
         return "\n".join(([self.title] if self.title else []) + text)
 
 
@@ -136,7 +134,9 @@ def plain(value: Any) -> Any:
     """A result as what JSON can carry: dataclasses by field, paths as text, no NaN."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.metadata.get("json", True)
+            f.name: plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if f.metadata.get("json", True)
         }
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}

@@ -1,4 +1,4 @@
-"""The sentences that checks speak: sixteen of the Harvard lists (IEEE, 1969), phonetically balanced English."""
+"""The sentences that checks speak: sixteen of the Harvard sentences (IEEE, 1969), phonetically balanced."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from june_cli.errors import UsageProblem
 
@@ -35,7 +35,9 @@ def take(args: Sequence[str]) -> tuple[GlobalWords, list[str]]:
     Raises UsageProblem for an option without its value. What follows `--` is left alone, so
     `june tts say -- --json` speaks the word.
     """
-    found, rest = GlobalWords(), []
+    flags: dict[str, bool] = {}
+    values: dict[str, str] = {}
+    rest: list[str] = []
     words = iter(args)
     for word in words:
         if word == "--":
@@ -44,13 +46,13 @@ def take(args: Sequence[str]) -> tuple[GlobalWords, list[str]]:
         name, equals, value = word.partition("=")
         field = name.removeprefix("--").replace("-", "_")
         if word in FLAGS:
-            found = replace(found, **{field: True})
+            flags[field] = True
         elif name in VALUES:
             if not equals:
                 value = next(words, "")
             if not value or value == "--":
                 raise UsageProblem("usage", f"{name} needs a value.", hint=f"june {name} VALUE …")
-            found = replace(found, **{field: value})
+            values[field] = value
         else:
             rest.append(word)
-    return found, rest
+    return GlobalWords(**flags, **values), rest  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
             resampler = av.AudioResampler("s16", "mono", rate_hz)
             for frame in _frames(container):
                 for piece in resampler.resample(frame):
-                    block = piece.to_ndarray().reshape(-1)
+                    block: Pcm = piece.to_ndarray().reshape(-1).astype(np.int16, copy=False)
                     total += len(block)
                     blocks.append(block)
                 if total > max_s * rate_hz:
@@ -103,7 +103,7 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
                     )
     except (UsageProblem, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except Exception as error:  # FFmpeg fails in many ways on hostile files (a MemoryError too)
         raise UsageProblem(
             "audio-unreadable",
             f"{name} cannot be decoded as audio ({_reason(error)}).",
@@ -128,7 +128,9 @@ def resample(clip: Clip, rate_hz: int) -> Clip:
         return Clip(clip.pcm, rate_hz)
     resampler = av.AudioResampler("s16", "mono", rate_hz)
     pieces = [
-        p.to_ndarray().reshape(-1) for f in (_frame(clip.pcm, clip.rate_hz), None) for p in resampler.resample(f)
+        p.to_ndarray().reshape(-1)
+        for f in (_frame(clip.pcm, clip.rate_hz), None)
+        for p in resampler.resample(f)
     ]
     return Clip(np.concatenate(pieces), rate_hz)
 
@@ -140,7 +142,9 @@ def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
     """
     if kind.lower() not in CODECS:
         raise UsageProblem(
-            "audio-format", f"June cannot write {kind or 'files without a suffix'}.", hint=f"one of {' '.join(CODECS)}"
+            "audio-format",
+            f"June cannot write {kind or 'files without a suffix'}.",
+            hint=f"one of {' '.join(CODECS)}",
         )
     if clip.seconds < MIN_S:
         raise UsageProblem("audio-too-short", f"{clip.seconds:.3f} s of sound are too short for a file.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from types import TracebackType
@@ -53,8 +53,8 @@ class Delta:
 class LanguageModel(Protocol):
     """What a turn needs of a language model."""
 
-    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
-        """The answer in pieces. Closing the iterator cancels the generation."""
+    def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """The answer in pieces. Closing the generator cancels the generation."""
 
 
 class OpenAiChat:
@@ -79,14 +79,17 @@ class OpenAiChat:
     ) -> None:
         await self._http.aclose()
 
-    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+    async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """The answer in pieces, ending with a delta that has `finish`.
 
         NotReady when the server is gone, silent for `idle_s` or not done after `deadline_s`; JuneError with
         the server's own words when it refuses; UsageProblem when the messages do not fit its context.
         """
         try:
-            async with asyncio.timeout(self._deadline_s), aclosing(self._deltas(messages, sampling)) as deltas:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                aclosing(self._deltas(messages, sampling)) as deltas,
+            ):
                 async for delta in deltas:
                     yield delta
         except (TimeoutError, httpx.TimeoutException) as error:
@@ -102,7 +105,7 @@ class OpenAiChat:
                 hint="run the command again: June starts the service anew",
             ) from error
 
-    async def _deltas(self, messages: Sequence[Message], sampling: Sampling) -> AsyncIterator[Delta]:
+    async def _deltas(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         body = {
             "model": self._model,
             "messages": [asdict(m) for m in messages],

@@ -48,4 +48,4 @@ def _integrated(clip: Clip) -> float:
             measured = sink.pull()
         except (av.error.EOFError, av.error.BlockingIOError):
             return lufs
-        lufs = float(measured.metadata.get("lavfi.r128.I", lufs))  # type: ignore[union-attr]
+        lufs = float(measured.metadata.get("lavfi.r128.I", lufs))

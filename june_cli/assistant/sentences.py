@@ -9,8 +9,47 @@ from dataclasses import dataclass
 # An ending: one or more marks, closing quotes or brackets, then white space. CJK marks need no space.
 _END = re.compile(r"""[.!?…]+["'”’)\]]*(?=\s)|[。！？]+["”’）」]*|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)""")
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof rev hon st jr sr vs etc inc ltd co corp dept fig no vol approx e.g i.e a.m p.m u.s u.k"
-    " jan feb mar apr jun jul aug sep sept oct nov dec".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "rev",
+        "hon",
+        "st",
+        "jr",
+        "sr",
+        "vs",
+        "etc",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "dept",
+        "fig",
+        "no",
+        "vol",
+        "approx",
+        "e.g",
+        "i.e",
+        "a.m",
+        "p.m",
+        "u.s",
+        "u.k",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+    ]
 )
 LONGEST = 400  # characters; past it a sentence is cut at a comma or a space
 

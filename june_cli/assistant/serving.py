@@ -50,10 +50,10 @@ def program(main: Callable[[Place], None]) -> None:
     try:
         main(Place.of(os.environ))
     except JuneError as error:
-        log.error("%s", error.message)  # noqa: TRY400 - a traceback would hide the sentence
+        log.error("%s", error.message)
         sys.exit(error.exit_code)
     except KeyError as error:
-        log.error("the variable %s is not set; an engine starts this service", error)  # noqa: TRY400
+        log.error("the variable %s is not set; an engine starts this service", error)
         sys.exit(2)
 
 

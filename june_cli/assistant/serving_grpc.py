@@ -1,4 +1,4 @@
-"""How a June gRPC service serves: health, reflection, bounds on calls and messages, errors that keep their code."""
+"""How a June gRPC service serves: health, reflection, bounds, errors that keep their code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def serve(
     try:
         server.add_insecure_port(f"{place.host}:{place.port}")
     except RuntimeError:
-        log.error("port %d on %s is taken", place.port, place.host)  # noqa: TRY400
+        log.error("port %d on %s is taken", place.port, place.host)
         sys.exit(PORT_TAKEN_EXIT)
     server.start()
     for served in ("", name):

@@ -72,7 +72,9 @@ def _explain(label: str, error: grpc.aio.AioRpcError) -> JuneError:
     if ours:
         return ours
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return NotReady("service-timeout", f"{label} did not answer in time.", hint="june serve logs " + label)
+        return NotReady(
+            "service-timeout", f"{label} did not answer in time.", hint="june serve logs " + label
+        )
     if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
         return NotReady("service-busy", f"{label} has too much to do at once.", hint="try again in a moment")
     if error.code() == grpc.StatusCode.UNAVAILABLE:

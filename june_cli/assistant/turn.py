@@ -1,4 +1,4 @@
-"""One voice turn: audio -> text -> answer -> audio, streamed. Sentences are spoken while the next are written."""
+"""One voice turn: audio -> text -> answer -> audio; a sentence is spoken while the next is written."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ class Turn:
 class Watch:
     """Called as a turn goes on, for whoever shows it live."""
 
-    heard: Callable[[Transcript], None] = lambda transcript: None
-    wrote: Callable[[str], None] = lambda text: None
-    spoke: Callable[[Spoken], None] = lambda spoken: None
+    heard: Callable[[Transcript], None] = lambda _: None
+    wrote: Callable[[str], None] = lambda _: None
+    spoke: Callable[[Spoken], None] = lambda _: None
 
 
 async def run(
@@ -94,8 +94,8 @@ async def run(
 ) -> Turn:
     """Hear the question, answer it, speak the answer.
 
-    JuneError `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent. If a
-    service fails, everything still under way is cancelled and its error is raised.
+    JuneError `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent.
+    If a service fails, everything still under way is cancelled and its error is raised.
     """
     return await _Run(stt, llm, tts, persona, watch or Watch()).go(question, history)
 
@@ -122,7 +122,9 @@ class _Run:
         transcript = await self._stt.recognise(question)
         self._seconds.stt = self._now()
         if not transcript.text:
-            raise JuneError("nothing-said", "nothing was said in that audio.", hint="is it the right recording?")
+            raise JuneError(
+                "nothing-said", "nothing was said in that audio.", hint="is it the right recording?"
+            )
         self._watch.heard(transcript)
         messages = [
             Message("system", self._persona.prompt),
@@ -138,7 +140,9 @@ class _Run:
         self._seconds.total = self._now()
         answer = "".join(self._answer).strip()
         if not answer:
-            raise JuneError("nothing-answered", "the language model gave no answer.", hint="ask it another way")
+            raise JuneError(
+                "nothing-answered", "the language model gave no answer.", hint="ask it another way"
+            )
         return Turn(
             question=transcript,
             answer=answer,
@@ -151,7 +155,7 @@ class _Run:
 
     async def _write(self, messages: Sequence[Message]) -> None:
         started, splitter = self._now(), Splitter()
-        async with aclosing(self._llm.stream(messages, self._persona.sampling)) as deltas:  # type: ignore[type-var]
+        async with aclosing(self._llm.stream(messages, self._persona.sampling)) as deltas:
             async for delta in deltas:
                 if delta.text and not self._answer:
                     self._seconds.llm_first_token = self._now() - started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -17,15 +16,25 @@ import psutil
 
 from june_cli.assistant.ports import free_port
 from june_cli.engine import Running, jobs, logs
+from june_cli.engine.processes import MARK, end_group, ending, strays
 from june_cli.engine.record import Proc, Record, Records, me
 from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 
 HOST = "127.0.0.1"
 # What a service may see of the caller's environment. Everything else, tokens above all, stays outside.
-PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+PASSED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "VIRTUAL_ENV",
+    "XDG_CACHE_HOME",
+)
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-MARK = "JUNE_SERVICE_OF"  # in a service's environment: whose it is, should its record be lost
 
 
 class ProcessEngine:
@@ -100,7 +109,7 @@ class ProcessEngine:
         pid = int(running.id)
         child = self._children.get(pid)
         if child and child.poll() is not None:
-            return _ending(child.returncode)
+            return ending(child.returncode)
         record = self._records.read(running.service)
         if record and record.process and record.process.pid == pid and record.process.alive:
             return ""
@@ -181,8 +190,8 @@ class ProcessEngine:
         if record is None:
             return None
         if record.process is None:
-            for stray in _strays(name, str(self._folder)):
-                _end_group(stray, 1.0)
+            for stray in strays(name, str(self._folder)):
+                end_group(stray, 1.0)
             self._records.forget(name)
             return None
         if not record.alive:
@@ -195,7 +204,7 @@ class ProcessEngine:
 
     def _end(self, record: Record) -> None:
         if record.alive and record.process:
-            _end_group(record.process.pid, 5.0)
+            end_group(record.process.pid, 5.0)
             child = self._children.pop(record.process.pid, None)
             if child:
                 child.wait(timeout=5.0)
@@ -249,52 +258,3 @@ def _require_packages(workload: Workload) -> None:
             f"{workload.name} needs {', '.join(missing)}, which this Python environment does not have.",
             hint="pip install 'june-cli[local]'",
         )
-
-
-def _end_group(pid: int, grace_s: float) -> None:
-    """Ask a process group to end, and end it when it does not."""
-    process = psutil.Process(pid) if psutil.pid_exists(pid) else None
-    for signum, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 2.0)):
-        try:
-            os.killpg(pid, signum)
-        except (ProcessLookupError, PermissionError):
-            return
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            if process is None or not _lives(process):
-                break
-            time.sleep(0.01)
-        else:
-            continue
-        if signum == signal.SIGTERM:  # its children, should any have outlived it
-            continue
-        return
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _strays(name: str, folder: str) -> list[int]:
-    """Processes of a service whose june died before it could write down their number."""
-    found = []
-    for process in psutil.process_iter(["pid"]):
-        try:
-            environ = process.environ()
-        except (psutil.Error, OSError):
-            continue
-        if environ.get(MARK) == folder and environ.get("JUNE_SERVICE") == name:
-            found.append(process.pid)
-    return found
-
-
-def _ending(returncode: int) -> str:
-    if returncode >= 0:
-        return f"it ended with exit code {returncode}"
-    try:
-        return f"it was ended by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"it was ended by signal {-returncode}"

@@ -55,7 +55,7 @@ def _grpc(port: int, service: str) -> str:
         try:
             reply = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PROBE_S)
         except grpc.RpcError as error:
-            return f"an answer over gRPC ({error.code().name})"  # type: ignore[attr-defined]
+            return f"an answer over gRPC ({error.code().name})"
     return "" if reply.status == health_pb2.HealthCheckResponse.SERVING else "its health to be SERVING"
 
 

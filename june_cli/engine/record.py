@@ -129,9 +129,7 @@ class Records:
         """Only one june at a time decides about a service."""
         made(self.folder)
         with _writable(self.folder):
-            descriptor = os.open(
-                self.folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self.folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + timeout_s
             while True:

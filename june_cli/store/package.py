@@ -81,7 +81,16 @@ def _download(source: PackageSource, scratch: Path, report: Callable[[int, str],
     requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n", "utf-8")
     target = scratch / "wheel"
     command = [
-        *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"),
+        *(
+            sys.executable,
+            "-P",
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+        ),
         *("--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--retries", "3"),
         *("--timeout", "20", "--dest", str(target), "--requirement", str(requirement)),
         *(("--platform", source.platform) if source.platform != "any" else ()),

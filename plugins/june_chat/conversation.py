@@ -94,7 +94,9 @@ class _Conversation:
                 out.write(delta.text)
         out.write("\n")
         if not text.strip():
-            raise JuneError("nothing-answered", "the language model gave no answer.", hint="ask it another way")
+            raise JuneError(
+                "nothing-answered", "the language model gave no answer.", hint="ask it another way"
+            )
         if finish == "length":
             out.note(f"(cut at {settings.max_tokens} tokens: --max-tokens)")
         self._messages += [asked, Message("assistant", text)]

@@ -14,7 +14,9 @@ from june_cli.output import Table
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
-app = typer.Typer(help="Configuration: every setting, its value, and where it came from.", no_args_is_help=True)
+app = typer.Typer(
+    help="Configuration: every setting, its value, and where it came from.", no_args_is_help=True
+)
 
 
 def _sections(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -39,9 +41,7 @@ class Shown:
 
     def blocks(self) -> list[str | Table]:
         """A row a setting."""
-        rows = [
-            (f"{s.section}.{v.key}", _text(v.value), v.origin) for s in self.sections for v in s.settings
-        ]
+        rows = [(f"{s.section}.{v.key}", _text(v.value), v.origin) for s in self.sections for v in s.settings]
         notes = [f"plugin {name} could not be asked: {reason}" for name, reason in self.broken.items()]
         return [Table(("setting", "value", "from"), rows), *notes]
 
@@ -74,9 +74,15 @@ def show(
     june: Invocation = ctx.obj
     if section is not None and section != "june" and section not in june.known:
         raise UsageProblem(
-            "section-unknown", f"there is no section [{section}].", hint=f"known: june, {', '.join(june.known)}"
+            "section-unknown",
+            f"there is no section [{section}].",
+            hint=f"known: june, {', '.join(june.known)}",
         )
-    found = [Section("june", tuple(june.config.explain("june", CoreSettings)))] if section in (None, "june") else []
+    found = (
+        [Section("june", tuple(june.config.explain("june", CoreSettings)))]
+        if section in (None, "june")
+        else []
+    )
     broken: dict[str, str] = {}
     for name, plugin in june.known.items():
         if section not in (None, name):

@@ -39,6 +39,10 @@ def info(ctx: typer.Context) -> object:
     roles = june.roles
     model, role = roles.model("llm"), roles.role("llm")
     if model is None:
-        return Info(roles.profile, roles.model_name("llm"), "a model of your own", 0, role.quant, "", role.path)
+        return Info(
+            roles.profile, roles.model_name("llm"), "a model of your own", 0, role.quant, "", role.path
+        )
     folder = str(model.folder(roles.models))
-    return Info(roles.profile, model.name, model.summary, model.parameters, model.quant, model.licence, folder)
+    return Info(
+        roles.profile, model.name, model.summary, model.parameters, model.quant, model.licence, folder
+    )

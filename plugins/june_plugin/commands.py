@@ -43,7 +43,8 @@ class Plugins:
     def blocks(self) -> list[str | Table]:
         """A row a plugin, then what is wrong with the broken ones."""
         rows = [
-            (p.name, p.state, f"{p.origin} {p.version}", f"{1000 * p.load_s:.0f} ms", p.summary) for p in self.plugins
+            (p.name, p.state, f"{p.origin} {p.version}", f"{1000 * p.load_s:.0f} ms", p.summary)
+            for p in self.plugins
         ]
         errors = [f"{p.name}: {p.error}" for p in self.plugins if p.error]
         return [Table(("plugin", "state", "from", "load", "summary"), rows), *errors]

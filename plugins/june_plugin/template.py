@@ -147,16 +147,20 @@ class Written:
 
 
 def write(name: str, folder: Path | None, taken: Sequence[str], *, dry_run: bool) -> Written:
-    """Write the plugin. UsageProblem for a word that is taken or malformed, or a folder that has something in it."""
+    """Write the plugin. UsageProblem for a word that is taken or malformed, or a folder that is not empty."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageProblem(
-            "name-invalid", f"{name!r} is no plugin name.", hint="small letters, digits and single dashes, e.g. my-tool"
+            "name-invalid",
+            f"{name!r} is no plugin name.",
+            hint="small letters, digits and single dashes, e.g. my-tool",
         )
     if name in taken:
         raise UsageProblem("name-taken", f"june already has a word {name!r}.", hint="june plugin list")
     target = folder or Path(f"june-{name}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageProblem("folder-not-empty", f"{target} is there already and not empty.", hint="-o another folder")
+        raise UsageProblem(
+            "folder-not-empty", f"{target} is there already and not empty.", hint="-o another folder"
+        )
     package = f"june_{name.replace('-', '_')}"
 
     def filled(text: str) -> str:

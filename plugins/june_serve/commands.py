@@ -18,7 +18,8 @@ def _names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="stt, llm, tts; default: all of the profile.", autocompletion=_names)
+    list[str] | None,
+    typer.Argument(help="stt, llm, tts; default: all of the profile.", autocompletion=_names),
 ]
 
 

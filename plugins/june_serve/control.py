@@ -127,5 +127,7 @@ def _roles(june: Invocation, names: Sequence[str] | None) -> list[str]:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-            raise UsageProblem("service-unknown", f"profile {june.roles.profile!r} has no {name!r}.", hint=hint)
+            raise UsageProblem(
+                "service-unknown", f"profile {june.roles.profile!r} has no {name!r}.", hint=hint
+            )
     return list(names or known)

@@ -136,7 +136,9 @@ async def _own(tts: Running) -> list[_Spoken]:
     async with Tts(tts.address("grpc")) as voice:
         for number, sentence in enumerate(sentences(), 1):
             chunks = [resample(s.clip, SPEECH_RATE_HZ).pcm async for s in voice.speak(sentence)]
-            spoken.append(_Spoken(f"sentence {number}", sentence, Clip(np.concatenate(chunks), SPEECH_RATE_HZ)))
+            spoken.append(
+                _Spoken(f"sentence {number}", sentence, Clip(np.concatenate(chunks), SPEECH_RATE_HZ))
+            )
     return spoken
 
 

@@ -37,10 +37,15 @@ def transcribe(
 def check(
     ctx: typer.Context,
     manifest: Annotated[
-        Path | None, typer.Option(help="TSV with the columns file and transcript. Default: June speaks its own.")
+        Path | None,
+        typer.Option(help="TSV with the columns file and transcript. Default: June speaks its own."),
     ] = None,
-    max_wer: Annotated[float | None, typer.Option(min=0, help="Fail (exit 5) above this word error rate.")] = None,
-    max_rtf: Annotated[float | None, typer.Option(min=0, help="Fail (exit 5) above this real-time factor.")] = None,
+    max_wer: Annotated[
+        float | None, typer.Option(min=0, help="Fail (exit 5) above this word error rate.")
+    ] = None,
+    max_rtf: Annotated[
+        float | None, typer.Option(min=0, help="Fail (exit 5) above this real-time factor.")
+    ] = None,
     max_seconds: MaxSeconds = 300.0,
     keep: Keep = False,
 ) -> object:

@@ -73,7 +73,7 @@ def _speaks(detector: Detector, window: Pcm) -> bool:
 
 @dataclass
 class Endpointer:
-    """Cuts a stream into utterances. Memory is bounded by `longest_s`: longer speech is cut where it is quietest."""
+    """Cuts a stream into utterances; speech longer than `longest_s` is cut where it is quietest."""
 
     detector: Detector
     longest_s: float

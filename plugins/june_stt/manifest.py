@@ -40,7 +40,8 @@ def read(manifest: Path) -> list[Entry]:
     if file_at is None or text_at is None:
         if file_at is not None or text_at is not None or len(header) < 2:
             raise UsageProblem(
-                "manifest-header", f"{manifest}:1: the columns file and transcript are needed.",
+                "manifest-header",
+                f"{manifest}:1: the columns file and transcript are needed.",
                 hint="separate columns with tabs",
             )
         file_at, text_at, body = 0, 1, rows

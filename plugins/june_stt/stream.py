@@ -24,7 +24,9 @@ class Resampled:
         pcm = np.frombuffer(data[:whole], dtype="<i2").astype(np.int16, copy=False)
         if self._resampler is None or not len(pcm):
             return pcm
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono"
+        )
         frame.sample_rate = self._rate_hz
         return self._joined(frame)
 

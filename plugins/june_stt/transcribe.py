@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileText:
-    """One file's transcript, or the error that took its place. `rtf`: recogniser's seconds over audio seconds."""
+    """One file's transcript, or the error in its place. `rtf`: recogniser seconds over audio seconds."""
 
     file: str
     text: str = ""
@@ -61,8 +61,13 @@ def transcribe_files(june: Invocation, files: Sequence[Path], *, max_s: float, k
     clips: list[tuple[Path, Clip | JuneError]] = [(path, _decoded(path, max_s)) for path in files]
     errors = [clip for _, clip in clips if isinstance(clip, JuneError)]
     if len(errors) == len(clips):
-        raise errors[0] if len(errors) == 1 else UsageProblem(
-            "audio-unreadable", f"none of the {len(errors)} files can be used; the first: {errors[0].message}"
+        raise (
+            errors[0]
+            if len(errors) == 1
+            else UsageProblem(
+                "audio-unreadable",
+                f"none of the {len(errors)} files can be used; the first: {errors[0].message}",
+            )
         )
     with using(june, ["stt"], keep=keep) as running, june.out.progress("Transcribing", len(clips)) as bar:
         stt = running["stt"]

@@ -20,13 +20,21 @@ ROLES = ("stt", "llm", "tts")
 @app.command()
 def talk(
     ctx: typer.Context,
-    audio: Annotated[Path | None, typer.Argument(help="A recorded question: WAV, FLAC, OGG, MP3, M4A, WebM.")] = None,
+    audio: Annotated[
+        Path | None, typer.Argument(help="A recorded question: WAV, FLAC, OGG, MP3, M4A, WebM.")
+    ] = None,
     say: Annotated[str | None, typer.Option(help="A question as text; June speaks it first.")] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the answer goes.")] = Path("answer.wav"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the answer goes.")] = Path(
+        "answer.wav"
+    ),
     play: Annotated[bool, typer.Option("--play", help="Also play the answer.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the services running for the next turn.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the services running for the next turn.")
+    ] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer, in tokens.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0.0, max=2.0, help="0 always answers the same.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, max=2.0, help="0 always answers the same.")
+    ] = None,
     voice: Annotated[str | None, typer.Option(help="See june tts voices.")] = None,
 ) -> object:
     """Ask one question by voice and write the spoken answer to a file."""
@@ -34,7 +42,9 @@ def talk(
 
     june: Invocation = ctx.obj
     if (audio is None) == (say is None):
-        raise UsageProblem("usage", "give either an audio file or --say TEXT.", hint='june talk --say "Hello, June."')
+        raise UsageProblem(
+            "usage", "give either an audio file or --say TEXT.", hint='june talk --say "Hello, June."'
+        )
     flags: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "voice": voice}
     settings = june.config.section("talk", Settings, flags)
     if june.words.dry_run:

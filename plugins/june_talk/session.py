@@ -16,7 +16,7 @@ from june_cli import files
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import CODECS, Clip, decode, encode
 from june_cli.assistant.llm import OpenAiChat, Sampling
-from june_cli.assistant.speech import Stt, Tts
+from june_cli.assistant.speech import Spoken, Stt, Transcript, Tts
 from june_cli.engine import Running, run
 from june_cli.engine.up import using
 from june_cli.errors import JuneError, MachineLacks, UsageProblem
@@ -52,7 +52,9 @@ def question_of(audio: Path | None, say: str | None, settings: Settings) -> Ques
     if not text:
         raise UsageProblem("text-empty", "there is no question to speak.")
     if len(text) > MAX_SAY:
-        raise UsageProblem("text-too-long", f"the question has {len(text):,} characters; {MAX_SAY:,} are the limit.")
+        raise UsageProblem(
+            "text-too-long", f"the question has {len(text):,} characters; {MAX_SAY:,} are the limit."
+        )
     return Question(None, text)
 
 
@@ -62,7 +64,8 @@ def turn(
     """One turn from question to written answer."""
     if output.suffix.lower() not in CODECS:
         raise UsageProblem(
-            "audio-format", f"June cannot write {output.suffix or 'a file without a suffix'}.",
+            "audio-format",
+            f"June cannot write {output.suffix or 'a file without a suffix'}.",
             hint=f"one of {' '.join(CODECS)}",
         )
     files.require_writable(output)
@@ -107,7 +110,7 @@ async def _turn(
 
 
 def _watch(june: Invocation) -> turns.Watch:
-    def heard(transcript: turns.Transcript) -> None:
+    def heard(transcript: Transcript) -> None:
         june.out.event("heard", text=transcript.text, confidence=transcript.confidence)
         june.out.write(f"You:  {transcript.text}\nJune: ")
 
@@ -115,7 +118,7 @@ def _watch(june: Invocation) -> turns.Watch:
         june.out.event("wrote", text=text)
         june.out.write(text)
 
-    def spoke(spoken: turns.Spoken) -> None:
+    def spoke(spoken: Spoken) -> None:
         june.out.event("spoke", text=spoken.text, seconds=spoken.clip.seconds)
 
     return turns.Watch(heard, wrote, spoke)

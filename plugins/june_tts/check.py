@@ -48,7 +48,7 @@ class SentenceCheck:
 
 @dataclass(frozen=True)
 class TtsCheck:
-    """All sentences. `wer` is over all words and holds the recogniser's own errors too; `rtf` is the voice's."""
+    """All sentences. `wer` is over all words, the recogniser's own errors included; `rtf` is the voice's."""
 
     sentences: int
     wer: float

@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
-app = typer.Typer(help="Text to speech: speak text into a file, list voices, measure the voice.", no_args_is_help=True)
+app = typer.Typer(
+    help="Text to speech: speak text into a file, list voices, measure the voice.", no_args_is_help=True
+)
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the service running for the next command.")]
 
 
@@ -51,8 +53,12 @@ def voices(ctx: typer.Context, keep: Keep = False) -> object:
 def check(
     ctx: typer.Context,
     voice: Annotated[str, typer.Option(help="See june tts voices.")] = "",
-    max_wer: Annotated[float | None, typer.Option(min=0, help="Fail (exit 5) above this word error rate.")] = None,
-    max_rtf: Annotated[float | None, typer.Option(min=0, help="Fail (exit 5) above this real-time factor.")] = None,
+    max_wer: Annotated[
+        float | None, typer.Option(min=0, help="Fail (exit 5) above this word error rate.")
+    ] = None,
+    max_rtf: Annotated[
+        float | None, typer.Option(min=0, help="Fail (exit 5) above this real-time factor.")
+    ] = None,
     keep: Keep = False,
 ) -> object:
     """Measure the voice in a closed loop: speak sentences, transcribe them, compare."""

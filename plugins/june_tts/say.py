@@ -85,7 +85,8 @@ def say_text(june: Invocation, text: str, output: Path, manner: Manner, *, keep:
         )
     if output.suffix.lower() not in CODECS:
         raise UsageProblem(
-            "audio-format", f"June cannot write {output.suffix or 'a file without a suffix'}.",
+            "audio-format",
+            f"June cannot write {output.suffix or 'a file without a suffix'}.",
             hint=f"one of {' '.join(CODECS)}",
         )
     files.require_writable(output)
@@ -110,10 +111,10 @@ async def _speak(address: str, text: str, manner: Manner, bar: Progress) -> list
 def list_voices(june: Invocation, *, keep: bool) -> Voices:
     """Ask the service for its voices."""
     with using(june, ["tts"], keep=keep) as running:
-        model, found = asyncio.run(_voices(running["tts"].address("grpc")))
-    return Voices(model, [Voice(v.name, v.language, v.description, v.is_default) for v in found])
+        return asyncio.run(_voices(running["tts"].address("grpc")))
 
 
-async def _voices(address: str) -> tuple[str, list[Voice]]:
+async def _voices(address: str) -> Voices:
     async with Tts(address) as tts:
-        return await tts.voices()
+        model, found = await tts.voices()
+    return Voices(model, [Voice(v.name, v.language, v.description, v.is_default) for v in found])

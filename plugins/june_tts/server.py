@@ -90,7 +90,9 @@ class TextToSpeech(tts_pb2_grpc.TextToSpeechServicer):
         names = [voice.name for voice in self._synthesiser.voices]
         if request.voice and request.voice not in names:
             raise UsageProblem(
-                "voice-unknown", f"there is no voice {request.voice!r}.", hint=f"known: {', '.join(names[:20])}"
+                "voice-unknown",
+                f"there is no voice {request.voice!r}.",
+                hint=f"known: {', '.join(names[:20])}",
             )
         return request.voice or names[0]
 

@@ -45,7 +45,9 @@ def load(loader: str, folder: Path, *, device: str, threads: int) -> Recogniser:
     """Load a recogniser from a local folder. Never downloads. UsageProblem for an unknown loader."""
     if loader not in LOADERS:
         raise UsageProblem(
-            "loader-unknown", f"no recogniser is called {loader!r}.", hint=f"known: {', '.join(sorted(LOADERS))}"
+            "loader-unknown",
+            f"no recogniser is called {loader!r}.",
+            hint=f"known: {', '.join(sorted(LOADERS))}",
         )
     module, package, extra = LOADERS[loader]
     try:

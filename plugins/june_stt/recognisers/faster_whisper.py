@@ -24,7 +24,9 @@ def load(folder: Path, *, device: str, threads: int) -> Recogniser:
             local_files_only=True,
         )
     except (RuntimeError, ValueError, OSError) as error:
-        raise JuneError("model-unloadable", f"the Whisper model in {folder} does not load: {error}") from error
+        raise JuneError(
+            "model-unloadable", f"the Whisper model in {folder} does not load: {error}"
+        ) from error
     return FasterWhisper(folder.name, model)
 
 

@@ -28,7 +28,9 @@ def load(folder: Path, *, device: str, threads: int) -> Recogniser:
     try:
         encoder = _session(folder / "encoder_model.ort", threads)
         decoder = _session(folder / "decoder_model_merged.ort", threads)
-        return Moonshine(folder.parent.name, encoder, decoder, tokens((folder / "tokenizer.bin").read_bytes()))
+        return Moonshine(
+            folder.parent.name, encoder, decoder, tokens((folder / "tokenizer.bin").read_bytes())
+        )
     except (OSError, RuntimeError, ValueError, IndexError) as error:
         raise JuneError(
             "model-unloadable", f"the Moonshine model in {folder} does not load: {str(error).splitlines()[0]}"
@@ -40,7 +42,10 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads must not burn cores
+    # idle threads burn no core
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # idle threads must not burn cores
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -103,9 +108,9 @@ class Moonshine:
             last = logits[0, -1]
             token = int(last.argmax())
             logs.append(float(-np.log(np.exp(last - last[token]).sum())))
-            for name, value in zip(self._present, present, strict=True):
-                if len(logs) == 1 or ".decoder." in name:  # the encoder's half is computed once
-                    cache[name] = value
+            step = zip(self._present, present, strict=True)
+            # the encoder's half of the cache is computed once, by the first step
+            cache |= {name: value for name, value in step if len(logs) == 1 or ".decoder." in name}
             if token == END:
                 break
             ids.append(token)

@@ -14,12 +14,14 @@ from june_stt.recognisers import Heard, Recogniser, Samples
 
 
 def load(folder: Path, *, device: str, threads: int) -> Recogniser:
-    """Load the checkpoint of a folder. A name instead of a path would make the library download: never done."""
+    """Load the checkpoint of a folder. Given a name, the library would download: only a path is given."""
     import torch
 
     checkpoints = sorted(folder.glob("*.pt"))
     if len(checkpoints) != 1:
-        raise JuneError("model-unloadable", f"{folder} holds {len(checkpoints)} .pt checkpoints; one is needed.")
+        raise JuneError(
+            "model-unloadable", f"{folder} holds {len(checkpoints)} .pt checkpoints; one is needed."
+        )
     if device == "cpu":
         torch.set_num_threads(threads)
     try:

@@ -1,4 +1,4 @@
-"""Hibari: a small English voice on onnxruntime. The package is the program; the voice comes from the store."""
+"""Hibari, a small English voice on onnxruntime: the package is the program, the store has the voice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HibariVoice:
     """One loaded Hibari voice."""
 
     rate_hz = SAMPLE_RATE
-    voices = (Voice("heart", "en-US", "American English, female"),)
+    voices: tuple[Voice, ...] = (Voice("heart", "en-US", "American English, female"),)
 
     def __init__(self, name: str, model: Any) -> None:
         self.name, self._model = name, model
