@@ -15,6 +15,7 @@ from june_cli.plugins import Plugin
 from june_cli.words import GlobalWords
 
 if TYPE_CHECKING:
+    from june_cli.engine import Engine
     from june_cli.roles import Roles
 
 
@@ -26,6 +27,7 @@ class Invocation:
     environ: Mapping[str, str]
     out: Output
     known: dict[str, Plugin] = field(default_factory=plugins.found)
+    given_engine: Engine | None = None
 
     @cached_property
     def paths(self) -> Paths:
@@ -44,3 +46,10 @@ class Invocation:
         from june_cli.roles import Roles
 
         return Roles.of(self)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where this run's services run: the engine it was given, or the one flags and profile name."""
+        from june_cli import engine
+
+        return self.given_engine or engine.of(self)

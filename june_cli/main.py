@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import _click as click
@@ -18,7 +19,10 @@ from june_cli import words
 from june_cli.errors import JuneError, MachineLacks, UsageProblem
 from june_cli.invocation import Invocation
 from june_cli.output import Output
-from june_cli.plugins import Plugin
+from june_cli.plugins import OWN_DISTRIBUTION, Plugin
+
+if TYPE_CHECKING:
+    from june_cli.engine import Engine
 
 PROGRAM = "june"
 HELP = "Your own voice-and-code assistant, on your own machine."
@@ -108,6 +112,24 @@ def _global_options() -> list[TyperOption]:
     ]
 
 
+def _tell_version(ctx: typer.Context, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version as installed
+
+        out, number = _invocation(ctx).out, installed(OWN_DISTRIBUTION)
+        out.show({"version": number} if out.json else number)
+        raise typer.Exit
+
+
+def _own_options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print June's version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    del version
+
+
 def _root(invocation: Invocation) -> click.Command:
     app = typer.Typer(
         cls=PluginGroup,
@@ -115,16 +137,7 @@ def _root(invocation: Invocation) -> click.Command:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
-    @app.callback(no_args_is_help=True, help=HELP)
-    def root(version: bool = typer.Option(False, "--version", help="Print June's version.")) -> None:
-        if version:
-            from importlib.metadata import version as installed
-
-            invocation.out.show(
-                {"version": installed("june-cli")} if invocation.out.json else installed("june-cli")
-            )
-            raise typer.Exit
-
+    app.callback(no_args_is_help=True, help=HELP)(_own_options)
     command = typer.main.get_command(app)
     _dress(command, "rich" if invocation.out.terminal else None)
     return command
@@ -134,15 +147,23 @@ def _invocation(ctx: click.Context) -> Invocation:
     return ctx.find_root().obj  # type: ignore[no-any-return]
 
 
-def run(args: Sequence[str], environ: Mapping[str, str], out: Output | None = None) -> int:
-    """Run one command line and return its exit code. It installs signal handlers for its duration."""
+def run(
+    args: Sequence[str],
+    environ: Mapping[str, str],
+    out: Output | None = None,
+    engine: Engine | None = None,
+) -> int:
+    """Run one command line and return its exit code. It installs signal handlers for its duration.
+
+    `engine` replaces the one that flags and profile would choose: the one seam tests use.
+    """
     asked_json = "--json" in list(args)[: list(args).index("--")] if "--" in args else "--json" in args
     out = out or Output(json=asked_json)
     restore = _handle_signals()
     try:
         given, rest = words.take(args)
         out.json, out.events = given.json, given.events
-        return _run(Invocation(given, environ, out), rest)
+        return _run(Invocation(given, environ, out, given_engine=engine), rest)
     except JuneError as error:
         out.error(error)
         return error.exit_code
@@ -167,26 +188,31 @@ def _run(invocation: Invocation, rest: list[str]) -> int:
     complete = f"_{PROGRAM.upper()}_COMPLETE"
     if complete in invocation.environ:
         command._main_shell_completion({"obj": invocation}, PROGRAM, complete)
+    aside = io.StringIO()  # with --json, whatever else is printed must not reach stdout
     try:
-        with command.make_context(PROGRAM, rest, obj=invocation) as ctx:
-            result = command.invoke(ctx)
+        with contextlib.redirect_stdout(aside) if invocation.out.json else contextlib.nullcontext():
+            with command.make_context(PROGRAM, rest, obj=invocation) as ctx:
+                result = command.invoke(ctx)
     except click.exceptions.NoArgsIsHelpError as shown:
         return _no_words(invocation, shown)
     except click.exceptions.ClickException as error:
         raise UsageProblem("usage", error.format_message(), hint=_usage_hint(error)) from error
     except typer.Exit as ended:
+        if aside.getvalue():
+            invocation.out.show({"help": aside.getvalue()})
         return ended.exit_code
     except (typer.Abort, EOFError):
         return 130
     except ModuleNotFoundError as error:
         raise missing_package(error) from error
-    invocation.out.show(result) if result is not None or invocation.out.json else None
+    invocation.out.stderr.write(aside.getvalue())
+    invocation.out.show(result)
     return int(getattr(result, "exit_code", 0))
 
 
 def _no_words(invocation: Invocation, shown: click.exceptions.ClickException) -> int:
     if invocation.out.json:
-        raise UsageProblem("usage", "no command given.", hint="june --help")
+        raise UsageProblem("usage", "no command given.", hint=_usage_hint(shown))
     shown.show()
     return 2
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from june_cli import engine as engines
 from june_cli.engine import Engine, Running
 from june_cli.engine.ready import POLL_S, PORT_TAKEN_EXIT, Wait
 from june_cli.errors import NotReady
@@ -31,7 +30,7 @@ def using(
     those it started end, unless `keep`, or another june uses them.
     """
     services = prepared(invocation, roles)
-    engine = engines.of(invocation)
+    engine = invocation.engine
     try:
         running = start(engine, list(services.values()), invocation)
         if keep:
@@ -99,7 +98,7 @@ class Planned:
 
 def planned(invocation: Invocation, roles: Sequence[str]) -> Planned:
     """What `using` would do for these roles, without doing any of it."""
-    engine, all_roles = engines.of(invocation), invocation.roles
+    engine, all_roles = invocation.engine, invocation.roles
     models = [all_roles.model(role) for role in roles]
     missing = [m.name for m in models if m and where.damage(m.folder(all_roles.models))]
     lines = tuple(engine.describe(all_roles.service(role)) for role in roles)

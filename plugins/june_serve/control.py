@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from june_cli import engine as engines
 from june_cli.engine import Engine
 from june_cli.engine.ready import ready_now
 from june_cli.engine.up import planned, using
@@ -79,7 +78,7 @@ def start_all(june: Invocation, names: Sequence[str] | None) -> Statuses | Plann
 
 def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
     """Stop services; those that do not run are no error."""
-    engine = engines.of(june)
+    engine = june.engine
     for role in _roles(june, names):
         if not june.words.dry_run:
             engine.stop(june.roles.role(role).service)
@@ -88,7 +87,7 @@ def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
 
 def status_all(june: Invocation) -> Statuses:
     """Every service of the profile as it is now."""
-    engine = engines.of(june)
+    engine = june.engine
     return Statuses(june.roles.profile, [_status(june, engine, role) for role in june.roles.roles])
 
 
@@ -113,7 +112,7 @@ def _status(june: Invocation, engine: Engine, role: str) -> ServiceStatus:
 
 def show_logs(june: Invocation, names: Sequence[str] | None, lines: int) -> None:
     """The tails of the logs: text with the service in front, or JSON lines."""
-    engine, roles = engines.of(june), _roles(june, names)
+    engine, roles = june.engine, _roles(june, names)
     for role in roles:
         name = june.roles.role(role).service
         for line in engine.log_tail(name, lines):

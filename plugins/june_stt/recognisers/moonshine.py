@@ -43,14 +43,12 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # idle threads burn no core
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # idle threads must not burn cores
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def tokens(data: bytes) -> list[bytes]:
-    """The vocabulary of a tokenizer.bin: per token its length, in one byte or two from 128 on, then itself."""
+    """The vocabulary of a tokenizer.bin: each token after its length, which takes two bytes from 128 on."""
     found, at = [], 0
     while at < len(data):
         length, at = data[at], at + 1

@@ -1,0 +1,17 @@
+"""Fixtures for every test: a home of its own, and nothing of the machine's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["june_cli.testing"]
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the home of whoever runs it."""
+    monkeypatch.setenv("JUNE_HOME", str(tmp_path / "june-home"))
+    for name in ("JUNE_CONFIG", "JUNE_ENGINE", "JUNE_PROFILE", "MODEL_CACHE_DIR", "JUNE_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
