@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -157,12 +158,12 @@ def run(
 
     `engine` replaces the one that flags and profile would choose: the one seam tests use.
     """
-    asked_json = "--json" in list(args)[: list(args).index("--")] if "--" in args else "--json" in args
-    out = out or Output(json=asked_json)
+    out = out or Output()
+    out.json = "--json" in takewhile(lambda word: word != "--", args)  # also for what `take` refuses
     restore = _handle_signals()
     try:
         given, rest = words.take(args)
-        out.json, out.events = given.json, given.events
+        out.events = given.events
         return _run(Invocation(given, environ, out, given_engine=engine), rest)
     except JuneError as error:
         out.error(error)

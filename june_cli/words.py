@@ -50,7 +50,7 @@ def take(args: Sequence[str]) -> tuple[GlobalWords, list[str]]:
         elif name in VALUES:
             if not equals:
                 value = next(words, "")
-            if not value or value == "--":
+            if not value or value.startswith("--"):
                 raise UsageProblem("usage", f"{name} needs a value.", hint=f"june {name} VALUE …")
             values[field] = value
         else:

@@ -20,7 +20,8 @@ STATUS: dict[type[JuneError], grpc.StatusCode] = {
 
 def rebuilt(error: Any) -> JuneError | None:
     """The JuneError that a server of ours explained a failed call with, rebuilt; None if it did not."""
-    trailing = dict(error.trailing_metadata() or ())
+    pairs = error.trailing_metadata() or ()
+    trailing = {key: value for key, value in pairs}  # noqa: C416 - aio's Metadata is no mapping to dict()
     if CODE_KEY not in trailing:
         return None
     kind = next((k for k, s in STATUS.items() if s == error.code()), JuneError)

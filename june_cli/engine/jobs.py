@@ -42,6 +42,8 @@ def run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if process.stdout:
+                process.stdout.close()
         if answer and "error" in answer:
             raise JuneError(**answer["error"])
         if returncode or answer is None:

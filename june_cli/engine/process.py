@@ -16,12 +16,13 @@ import psutil
 
 from june_cli.assistant.ports import free_port
 from june_cli.engine import Running, jobs, logs
-from june_cli.engine.processes import MARK, end_group, ending, strays
+from june_cli.engine.processes import MARK, end_group, ending, strays, uninterrupted
 from june_cli.engine.record import Proc, Record, Records, me
 from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 
 HOST = "127.0.0.1"
+GRACE_S = 5.0  # between the polite signal and the last one
 # What a service may see of the caller's environment. Everything else, tokens above all, stays outside.
 PASSED = (
     "PATH",
@@ -45,7 +46,7 @@ class ProcessEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._records = Records(folder)
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: dict[int, _Child] = {}
 
     def launch(self, service: Service, *, keep: bool) -> Running:
         """Start the service or join it; a changed spec restarts it unless another june is using it."""
@@ -63,7 +64,8 @@ class ProcessEngine:
                 keep = keep or record.kept
                 record = None
             if record is None:
-                record = self._spawn(service, keep=keep)
+                with uninterrupted():
+                    record = self._spawn(service, keep=keep)
             else:
                 record = record.with_user(me(), keep=keep)
                 self._records.write(record)
@@ -167,7 +169,7 @@ class ProcessEngine:
         self._records.write(record)  # before the process: a june killed in between leaves a trace to follow
         try:
             with logs.opened(log) as sink:
-                child = subprocess.Popen(
+                child = _Child(
                     _command(service),
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
@@ -190,9 +192,7 @@ class ProcessEngine:
         if record is None:
             return None
         if record.process is None:
-            for stray in strays(name, str(self._folder)):
-                end_group(stray, 1.0)
-            self._records.forget(name)
+            self._end(record)
             return None
         if not record.alive:
             self._records.forget(name)
@@ -203,12 +203,22 @@ class ProcessEngine:
         return record
 
     def _end(self, record: Record) -> None:
+        if record.process is None:
+            for stray in strays(record.service, str(self._folder)):
+                end_group(stray, 1.0)
         if record.alive and record.process:
-            end_group(record.process.pid, 5.0)
+            end_group(record.process.pid, GRACE_S)
             child = self._children.pop(record.process.pid, None)
             if child:
                 child.wait(timeout=5.0)
         self._records.forget(record.service)
+
+
+class _Child(subprocess.Popen[bytes]):
+    """A service may outlive the june that started it; Popen would warn about every one that does."""
+
+    def __del__(self) -> None:
+        return
 
 
 def _running(record: Record) -> Running:

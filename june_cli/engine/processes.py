@@ -6,10 +6,32 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import psutil
 
 MARK = "JUNE_SERVICE_OF"  # in a service's environment: whose it is, should its record be lost
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT, SIGTERM and SIGHUP for the length of the block; what came is delivered at its end.
+
+    For the few milliseconds in which a process exists that nothing has written down yet.
+    """
+    held: list[int] = []
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread: signals do not interrupt it anyway
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before[signum] = signal.signal(signum, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+        for signum in held[:1]:
+            signal.raise_signal(signum)
 
 
 def end_group(pid: int, grace_s: float) -> None:

@@ -43,6 +43,8 @@ def _http(port: int, path: str) -> str:
         return f"an answer over HTTP ({type(error).__name__})"
     finally:
         connection.close()
+    if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        return "the model to load"  # what servers of language models answer meanwhile
     return "" if status == http.HTTPStatus.OK else f"HTTP 200 instead of {status}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Settings:
     """Defaults for a conversation. `history` is how many earlier messages the model sees."""
 
-    prompt: str = "You are June, a helpful assistant. Answer briefly and to the point."
+    prompt: str = "You are a helpful AI assistant named June. You answer questions briefly and correctly."
     max_tokens: int = 512
     temperature: float = 0.2
     history: int = 12

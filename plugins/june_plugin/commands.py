@@ -66,8 +66,8 @@ def _listed(plugin: Plugin) -> Listed:
     else:
         try:
             found = [plugin.part(module, attribute) for module, attribute in PARTS]
-            if found[0] is None:
-                state, error = "broken", "it has no commands.py with an `app`"
+            if not isinstance(found[0], typer.Typer):
+                state, error = "broken", "it has no commands.py with a Typer called `app`"
         except JuneError as problem:
             state, error = "broken", problem.message
     load_s = sum(plugin.seconds.values())

@@ -103,10 +103,9 @@ async def _turn(
         clip = question.clip or await _spoken(tts, question.text, settings.voice)
         sampling = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
         persona = turns.Persona(settings.prompt, sampling, settings.voice)
-        try:
-            return await turns.run(clip, stt=stt, llm=llm, tts=tts, persona=persona, watch=_watch(june))
-        finally:
-            june.out.write("\n")
+        done = await turns.run(clip, stt=stt, llm=llm, tts=tts, persona=persona, watch=_watch(june))
+        june.out.write("\n")
+        return done
 
 
 def _watch(june: Invocation) -> turns.Watch:

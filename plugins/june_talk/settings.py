@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Settings:
     """Defaults for a voice turn. `max_seconds` bounds the question, `voice` empty means the server's own."""
 
-    prompt: str = "You are June, a friendly voice assistant. Answer in one or two short sentences."
+    prompt: str = "You are a helpful AI assistant named June. Answer in one short sentence."
     max_tokens: int = 160
-    temperature: float = 0.2
+    temperature: float = 0.0
     voice: str = ""
     max_seconds: float = 300.0

@@ -1,0 +1,161 @@
+"""The real june, in a process of its own, with a home of its own and one shared store of models."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from june_cli.engine.processes import MARK
+
+TIMEOUT_S = 120.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one june ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON value of stdout."""
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON lines of stderr."""
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+
+@dataclass
+class RealJune:
+    """Runs `python -m june_cli` with an environment of its own."""
+
+    home: Path
+    work: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "june_cli", *words]
+
+    @property
+    def env(self) -> dict[str, str]:
+        base = {k: v for k, v in os.environ.items() if not k.startswith("JUNE_")}
+        return {**base, "JUNE_HOME": str(self.home), **self.environ}
+
+    def __call__(self, *words: str, stdin: str = "", code: int | None = 0) -> Ran:
+        done = subprocess.run(
+            self.command(*words),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            cwd=self.work,
+            env=self.env,
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in ran.err, ran.err
+        if code is not None:
+            assert ran.code == code, ran
+        return ran
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.work,
+            env=self.env,
+        )
+
+    def services(self) -> list[psutil.Process]:
+        """Every live service process of this home, recorded or not."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get(MARK, "").startswith(str(self.home))
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def finish(self, child: subprocess.Popen[str]) -> Ran:
+        out, err = child.communicate(timeout=TIMEOUT_S)
+        assert "Traceback" not in err, err
+        return Ran(child.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fetched once for the whole run, by June itself; JUNE_TEST_MODELS reuses a store across runs."""
+    given = os.environ.get("JUNE_TEST_MODELS")
+    return Path(given) if given else tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "june-home"
+
+
+@pytest.fixture
+def real(home: Path, tmp_path: Path, models: Path) -> Iterator[RealJune]:
+    """A june of its own; services that outlive the test are ended, and fail it unless it kept them."""
+    work = tmp_path / "work"
+    work.mkdir()
+    june = RealJune(home, work, {"MODEL_CACHE_DIR": str(models)})
+    yield june
+    for process in june.services():
+        process.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[RealJune]:
+    """A june whose three services run for the whole session."""
+    base = tmp_path_factory.mktemp("up")
+    (base / "work").mkdir()
+    june = RealJune(base / "home", base / "work", {"MODEL_CACHE_DIR": str(models)})
+    june("serve", "start")
+    yield june
+    june("serve", "stop")
+    assert not june.services()
+
+
+@pytest.fixture(scope="session")
+def question(up: RealJune) -> Path:
+    """A spoken question, made by June's own voice."""
+    path = up.work / "question.wav"
+    up("tts", "say", "What is the capital of France?", "-o", str(path))
+    return path
+
+
+def wait_for(child: subprocess.Popen[str], text: str, timeout_s: float = 60.0) -> None:
+    """Read a child's stderr until a line has `text`."""
+    assert child.stderr
+    end = time.monotonic() + timeout_s
+    for line in child.stderr:
+        if text in line:
+            return
+        assert time.monotonic() < end, f"no {text!r} in time"
+    raise AssertionError(f"the program ended without saying {text!r}")

@@ -1,0 +1,197 @@
+"""The output contract: one JSON value, stable codes, exit codes, no tracebacks where there is no bug."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from june_cli.testing import June
+
+
+def python(code: str, *, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (("nonsense",), 2, "usage"),
+        (("talk",), 2, "usage"),
+        (("talk", "--say"), 2, "usage"),
+        (("talk", "--no-such-option"), 2, "usage"),
+        (("stt",), 2, "usage"),
+        ((), 2, "usage"),
+        (("talk", "--engine"), 2, "usage"),
+        (("stt", "transcribe", "/nowhere.wav"), 2, "audio-missing"),
+        (("tts", "say", "", "-o", "x.wav"), 2, "text-empty"),
+        (("tts", "say", "x" * 100_000, "-o", "x.wav"), 2, "text-too-long"),
+        (("tts", "say", "x", "-o", "x.xyz"), 2, "audio-format"),
+        (("tts", "say", "x", "-o", "/nowhere/x.wav"), 2, "output-not-writable"),
+        (("talk", "--say", "x" * 100_000), 2, "text-too-long"),
+        (("talk", "--say", " "), 2, "text-empty"),
+        (("chat", "x" * 100_000), 2, "text-too-long"),
+        (("chat", ""), 2, "text-empty"),
+        (("config", "show", "tlak"), 2, "section-unknown"),
+        (("serve", "start", "sst"), 2, "service-unknown"),
+        (("plugin", "new", "Not-A-Name"), 2, "name-invalid"),
+        (("plugin", "new", "talk"), 2, "name-taken"),
+        (("talk", "--say", "x", "--profile", "tinny"), 2, "profile-unknown"),
+    ],
+)
+def test_every_error_is_one_json_value_with_its_exit_code(
+    june: June, words: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    failed = june(*words, "--json")
+    assert failed.exit_code == exit_code, failed
+    assert failed.json["error"]["code"] == code
+    assert set(failed.json["error"]) == {"code", "message", "hint"}
+    assert "Traceback" not in failed.stderr
+
+
+def test_an_error_for_people_is_a_sentence_and_a_hint(june: June) -> None:
+    failed = june("serve", "start", "sst")
+    assert failed.stdout == ""
+    assert failed.stderr.splitlines() == ["june: profile 'tiny' has no 'sst'.", "  hint: did you mean 'stt'?"]
+
+
+@pytest.mark.parametrize("words", [("--help",), ("stt", "--help"), ("--version",), ("talk", "-h")])
+def test_help_and_version_are_json_too_when_asked(june: June, words: tuple[str, ...]) -> None:
+    shown = june(*words, "--json")
+    assert shown.exit_code == 0
+    assert isinstance(shown.json, dict)
+
+
+def test_global_options_are_shown_by_every_command(june: June) -> None:
+    for words in (("--help",), ("stt", "--help"), ("stt", "transcribe", "--help"), ("talk", "--help")):
+        shown = june(*words).stdout
+        assert all(option in shown for option in ("--json", "--events", "--dry-run", "--engine", "--profile"))
+
+
+def test_a_bug_keeps_its_traceback_and_exits_1() -> None:
+    code = (
+        "import sys; from june_cli import plugins, main\n"
+        "def boom(*a): raise ZeroDivisionError('boom')\n"
+        "main._root = boom\n"
+        "sys.exit(main.run(['talk', '--json'], {}))"
+    )
+    done = python(code)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "bug"
+    assert "ZeroDivisionError: boom" in done.stderr
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    line = f"{sys.executable} -m june_cli config show | head -0; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30, cwd=tmp_path)
+    assert done.stdout.strip() == "0"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_unwinds_and_gives_its_exit_code(signum: int, code: int) -> None:
+    program = (
+        "import sys, time\nfrom june_cli import main\n"
+        "def wait(*a):\n"
+        "    try:\n        print('waiting', flush=True); time.sleep(20)\n"
+        "    finally:\n        print('cleaned', flush=True); time.sleep(0.3)\n"
+        "main._run = wait\nsys.exit(main.run([], {}))"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout
+    assert child.stdout.readline() == b"waiting\n"
+    child.send_signal(signum)
+    time.sleep(0.1)
+    child.send_signal(signum)  # an impatient second one must not cut the cleaning short
+    out, err = child.communicate(timeout=10)
+    assert (child.returncode, out, err) == (code, b"cleaned\n", b"")
+
+
+def test_ctrl_c_during_the_first_imports_is_130_without_a_traceback() -> None:
+    for delay in (0.01, 0.03, 0.05, 0.08):
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "print('up', flush=True)\nfrom june_cli.__main__ import main\nmain()",
+                "plugin",
+                "list",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert child.stdout
+        child.stdout.readline()
+        time.sleep(delay + 0.02)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=10)
+        assert child.returncode in (0, 130)
+        assert b"Traceback" not in err
+
+
+def test_dry_run_starts_nothing(june: June) -> None:
+    for words in (
+        ("talk", "--say", "x"),
+        ("stt", "check"),
+        ("tts", "voices"),
+        ("chat", "x"),
+        ("serve", "start"),
+    ):
+        done = june(*words, "--dry-run")
+        assert done.exit_code == 0, done
+        assert "python -m june_" in done.stdout
+    assert not june.engine.launched
+
+
+def test_the_docker_engine_says_that_it_is_not_there_yet(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "june_cli", "serve", "--engine", "docker", "--dry-run", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == "engine-unavailable"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("june s", {"serve", "stt"}),
+        ("june stt ", {"transcribe", "check"}),
+        ("june serve stop ", {"stt", "llm", "tts"}),
+        ("june config show t", {"talk", "tts"}),
+        ("june talk --j", {"--json"}),
+        ("june --json stt c", {"check"}),
+    ],
+)
+def test_completion_knows_live_names(tmp_path: Path, words: str, wanted: set[str]) -> None:
+    environ = {
+        "_JUNE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "june_cli"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+        env={**os.environ, **environ},
+    )
+    assert set(done.stdout.split()) == wanted, done.stderr
