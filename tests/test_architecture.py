@@ -134,7 +134,7 @@ def test_importing_does_nothing(path: Path) -> None:
         "re.compile",
         "logging.getLogger",
         "TypeVar",
-        "typer.Typer",
+        "typer.",
         "np.",
         "dict",
     )

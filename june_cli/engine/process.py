@@ -109,12 +109,12 @@ class ProcessEngine:
     def alive(self, running: Running) -> str:
         """How it ended, from the exit status when it is our child; empty while it lives."""
         pid = int(running.id)
-        child = self._children.get(pid)
-        if child and child.poll() is not None:
-            return ending(child.returncode)
         record = self._records.read(running.service)
         if record and record.process and record.process.pid == pid and record.process.alive:
             return ""
+        child = self._children.get(pid)
+        if child and child.poll() is not None:
+            return ending(child.returncode)
         return "it was stopped or killed"
 
     def effort(self, running: Running) -> float:

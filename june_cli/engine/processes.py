@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 MARK = "JUNE_SERVICE_OF"  # in a service's environment: whose it is, should its record be lost
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -23,15 +24,15 @@ def uninterrupted() -> Iterator[None]:
     held: list[int] = []
     before: dict[int, Any] = {}
     with contextlib.suppress(ValueError):  # not the main thread: signals do not interrupt it anyway
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in ENDING:
             before[signum] = signal.signal(signum, lambda number, _: held.append(number))
     try:
         yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-        for signum in held[:1]:
-            signal.raise_signal(signum)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in held[:1]:
+            signal.raise_signal(number)
 
 
 def end_group(pid: int, grace_s: float) -> None:
