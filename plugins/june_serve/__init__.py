@@ -1,1 +1,1 @@
-"""Services: start them and leave them running, look at them, stop them."""
+"""Services: start them and leave them running, watch, stop."""

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
-app = typer.Typer(help="Services: start them and leave them running, look at them, stop them.")
+app = typer.Typer(help="Services: start them and leave them running, watch, stop.")
 
 
 def _names(ctx: typer.Context, incomplete: str) -> list[str]:

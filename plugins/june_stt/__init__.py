@@ -1,1 +1,1 @@
-"""Speech to text: transcribe files, measure the recogniser."""
+"""Speech to text: transcribe files, measure."""

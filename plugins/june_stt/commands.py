@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
-app = typer.Typer(help="Speech to text: transcribe files, measure the recogniser.", no_args_is_help=True)
+app = typer.Typer(help="Speech to text: transcribe files, measure.", no_args_is_help=True)
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the service running for the next command.")]
 MaxSeconds = Annotated[float, typer.Option("--max-seconds", min=1, max=600, help="Refuse longer clips.")]
 

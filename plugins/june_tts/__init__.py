@@ -1,1 +1,1 @@
-"""Text to speech: speak text into a file, list voices, measure the voice."""
+"""Text to speech: speak into a file, list voices, measure."""

@@ -10,9 +10,7 @@ import typer
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
-app = typer.Typer(
-    help="Text to speech: speak text into a file, list voices, measure the voice.", no_args_is_help=True
-)
+app = typer.Typer(help="Text to speech: speak into a file, list voices, measure.", no_args_is_help=True)
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the service running for the next command.")]
 
 
