@@ -105,7 +105,7 @@ class Config:
                 where = layer.where(name, key)
                 values[key] = Value(key, _typed(raw, kinds[key], where, key), where)
         for key in values:
-            variable = f"JUNE_{key}".upper() if name == "june" else f"JUNE_{name}_{key}".upper()
+            variable = (f"JUNE_{key}" if name == "june" else f"JUNE_{name}_{key}").replace("-", "_").upper()
             if self.environ.get(variable):
                 typed = _parsed(self.environ[variable], kinds[key], variable, key)
                 values[key] = Value(key, typed, variable)

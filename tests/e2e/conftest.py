@@ -101,6 +101,16 @@ class RealJune:
                 continue
         return found
 
+    def wait_for(self, child: subprocess.Popen[str], text: str, timeout_s: float = 60.0) -> None:
+        """Read a child's stderr until a line has `text`."""
+        assert child.stderr
+        end = time.monotonic() + timeout_s
+        for line in child.stderr:
+            if text in line:
+                return
+            assert time.monotonic() < end, f"no {text!r} in time"
+        raise AssertionError(f"the program ended without saying {text!r}")
+
     def finish(self, child: subprocess.Popen[str]) -> Ran:
         out, err = child.communicate(timeout=TIMEOUT_S)
         assert "Traceback" not in err, err
@@ -148,14 +158,3 @@ def question(up: RealJune) -> Path:
     path = up.work / "question.wav"
     up("tts", "say", "What is the capital of France?", "-o", str(path))
     return path
-
-
-def wait_for(child: subprocess.Popen[str], text: str, timeout_s: float = 60.0) -> None:
-    """Read a child's stderr until a line has `text`."""
-    assert child.stderr
-    end = time.monotonic() + timeout_s
-    for line in child.stderr:
-        if text in line:
-            return
-        assert time.monotonic() < end, f"no {text!r} in time"
-    raise AssertionError(f"the program ended without saying {text!r}")

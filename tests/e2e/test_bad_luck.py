@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from june_cli.assistant.audio import Clip, encode
-from tests.e2e.conftest import RealJune, wait_for
 
 TALK = ("talk", "--say", "What is the capital of France?", "-o", "answer.wav")
+if TYPE_CHECKING:
+    from tests.e2e.conftest import RealJune
 
 
 def leftovers(june: RealJune) -> list[str]:
@@ -50,7 +52,7 @@ def test_silence_and_noise_are_no_question(up: RealJune, tmp_path: Path, kind: s
 def test_an_interrupted_talk_leaves_nothing(real: RealJune, up: RealJune, signum: int, delay: float) -> None:
     del up  # the models are there
     child = real.start(*TALK, "--events")
-    wait_for(child, "progress-start")
+    real.wait_for(child, "progress-start")
     time.sleep(delay)
     child.send_signal(signum)
     ran = real.finish(child)
@@ -64,7 +66,7 @@ def test_an_interrupted_fetch_leaves_nothing_that_looks_done(real: RealJune) -> 
     models = real.work.parent / "fresh"
     real.environ["MODEL_CACHE_DIR"] = str(models)
     child = real.start("stt", "check", "--events")
-    wait_for(child, "downloading")
+    real.wait_for(child, "downloading")
     child.send_signal(signal.SIGINT)
     assert real.finish(child).code == 130
     assert [p.name for p in models.iterdir() if not p.name.endswith(".lock")] == []
@@ -82,7 +84,7 @@ def test_a_service_killed_in_mid_turn_ends_the_turn_with_a_clear_error(real: Rea
         "-o",
         "a.wav",
     )
-    wait_for(child, '"event": "wrote"' if victim == "llm" else '"event": "spoke"')
+    real.wait_for(child, '"event": "wrote"' if victim == "llm" else '"event": "spoke"')
     record = json.loads((real.home / "state" / "services" / f"{victim}.json").read_text())
     os.kill(record["process"]["pid"], signal.SIGKILL)
     started = time.monotonic()

@@ -6,14 +6,16 @@ import csv
 import json
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import pytest
 
 from june_cli.assistant.audio import decode
-from tests.e2e.conftest import RealJune
 
 SECONDS = {"stt", "llm_first_token", "llm", "tts_first_audio", "first_audio", "total"}
+if TYPE_CHECKING:
+    from tests.e2e.conftest import RealJune
 
 
 def test_talk_answers_a_spoken_question_and_leaves_nothing_running(real: RealJune) -> None:

@@ -150,7 +150,9 @@ def test_a_text_named_wav_is_an_error(tmp_path: Path) -> None:
     assert caught.value.code == "audio-unreadable"
 
 
-@pytest.mark.parametrize("name", ["12:30.wav", "a b.wav", "-i.wav", "ü.wav", "100%d.wav", "pipe:0", "x|y.wav"])
+@pytest.mark.parametrize(
+    "name", ["12:30.wav", "a b.wav", "-i.wav", "ü.wav", "100%d.wav", "pipe:0", "x|y.wav"]
+)
 def test_any_file_name_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(encode(tone()))

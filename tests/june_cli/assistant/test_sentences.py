@@ -81,7 +81,9 @@ def test_a_text_without_spaces_is_cut_at_the_limit() -> None:
 
 
 PIECES = st.text(
-    st.sampled_from(["a", "B", "Dr", "1", "3.5", ".", "!", "?", "…", ",", ";", " ", "  ", "\n", '"', "-", "。", "」", "é"]),
+    st.sampled_from(
+        ["a", "B", "Dr", "1", "3.5", ".", "!", "?", "…", ",", ";", " ", "  ", "\n", '"', "-", "。", "」", "é"]
+    ),
     max_size=0,
 ) | st.lists(
     st.sampled_from(
@@ -110,7 +112,9 @@ def test_no_character_is_lost_however_the_text_arrives(text: str, cuts: list[int
 
 
 WORDS = st.lists(
-    st.sampled_from(["Hello", "world", "Dr.", "e.g.", "3.5", "so.", "Really?", "Yes!", '"No."', "I.", "end."]),
+    st.sampled_from(
+        ["Hello", "world", "Dr.", "e.g.", "3.5", "so.", "Really?", "Yes!", '"No."', "I.", "end."]
+    ),
     max_size=40,
 ).map(" ".join)
 
