@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+def _script(name: str) -> str:
+    """A program of the build environment: isolated builds put theirs on PATH, others beside their Python."""
+    beside = Path(sysconfig.get_path("scripts")) / name
+    found = shutil.which(name) or (str(beside) if beside.exists() else "")
+    if not found:
+        raise FileNotFoundError(f"{name} is not in the build environment")
+    return found
 
 
 class ProtoBuildHook(BuildHookInterface[Any]):
@@ -20,8 +30,7 @@ class ProtoBuildHook(BuildHookInterface[Any]):
         if self.target_name != "wheel":
             return
         root = Path(self.root)
-        plugin = Path(sysconfig.get_path("scripts")) / "protoc-gen-mypy"
-        grpc_plugin = plugin.with_name("protoc-gen-mypy_grpc")
+        plugin, grpc_plugin = _script("protoc-gen-mypy"), _script("protoc-gen-mypy_grpc")
         for proto in sorted((root / "june_cli" / "proto").glob("*.proto")):
             command = [
                 *(sys.executable, "-m", "grpc_tools.protoc", f"-I{root}"),

@@ -117,6 +117,9 @@ def _lines(june: Invocation) -> Iterator[str]:
         except EOFError:
             june.out.write("\n")
             return
+        except KeyboardInterrupt:
+            june.out.write("\n")
+            raise
         if not person and not line:
             return
         if line.strip():
