@@ -13,6 +13,16 @@ from june_cli.spec import Job, Service
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
+# What every workload is told, in whichever engine: no hub, and no library's report to its vendor.
+# onnxruntime 1.29 and later uploads usage events from the moment of its import unless the variable is set.
+PRIVATE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "PYTHONUNBUFFERED": "1",
+}
 State = Literal["starting", "ready", "degraded", "failed", "stopped"]
 
 

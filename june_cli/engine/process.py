@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from june_cli.assistant.ports import free_port
-from june_cli.engine import Running, jobs, logs
+from june_cli.engine import PRIVATE, Running, jobs, logs
 from june_cli.engine.processes import MARK, end_group, ending, strays, uninterrupted
 from june_cli.engine.record import Proc, Record, Records, me
 from june_cli.errors import MachineLacks
@@ -35,7 +35,6 @@ PASSED = (
     "VIRTUAL_ENV",
     "XDG_CACHE_HOME",
 )
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
 
 
 class ProcessEngine:
@@ -245,7 +244,7 @@ def _variables(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "JUNE_HOST": HOST,
         "JUNE_SERVICE": workload.name,
-        **OFFLINE,
+        **PRIVATE,
         **dict(workload.env),
         **{port.env: str(ports[port.name]) for port in workload.ports},
         **{mount.env: str(mount.source) for mount in workload.mounts},

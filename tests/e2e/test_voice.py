@@ -35,6 +35,15 @@ def test_talk_answers_a_spoken_question_and_leaves_nothing_running(real: RealJun
     assert not real.services()
 
 
+def test_no_library_keeps_an_identity_or_a_report_in_the_home(real: RealJune, up: RealJune) -> None:
+    del up  # it has fetched the models
+    home = real.work.parent / "person"
+    home.mkdir()
+    real.environ |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+    real("talk", "--say", "Hello.", "--max-tokens", "8", "-o", "a.wav")
+    assert [p for p in home.rglob("*") if p.is_file()] == []
+
+
 def test_talk_for_people_shows_question_answer_and_times(up: RealJune, question: Path) -> None:
     shown = up("talk", str(question), "-o", "people.wav")
     assert shown.out.startswith("You:  What is the capital of France?\nJune: ")
