@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +60,16 @@ def made(folder: Path) -> Path:
             hint="set JUNE_HOME to a folder you may write to",
         ) from error
     return folder
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Say in June's words why something in a folder of its state could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineLacks(
+            "state-not-writable",
+            f"June cannot write its state in {folder}: {error.strerror or error}.",
+            hint="free some space there, or set JUNE_HOME to a folder you may write to",
+        ) from error

@@ -63,7 +63,7 @@ class OpenAiChat:
     label = "llm"
 
     def __init__(
-        self, base_url: str, model: str, *, idle_s: float = 30.0, deadline_s: float = 300.0, api_key: str = ""
+        self, base_url: str, model: str, *, idle_s: float = 60.0, deadline_s: float = 300.0, api_key: str = ""
     ) -> None:
         self._url, self._model = base_url.rstrip("/"), model
         self._idle_s, self._deadline_s = idle_s, deadline_s
@@ -85,13 +85,17 @@ class OpenAiChat:
         NotReady when the server is gone, silent for `idle_s` or not done after `deadline_s`; JuneError with
         the server's own words when it refuses; UsageProblem when the messages do not fit its context.
         """
+        deadline = asyncio.get_running_loop().time() + self._deadline_s
         try:
-            async with (
-                asyncio.timeout(self._deadline_s),
-                aclosing(self._deltas(messages, sampling)) as deltas,
-            ):
-                async for delta in deltas:
+            async with aclosing(self._deltas(messages, sampling)) as deltas:
+                while True:
+                    async with asyncio.timeout_at(
+                        deadline
+                    ):  # never across a yield: it would cancel the caller
+                        delta = await anext(deltas)
                     yield delta
+        except StopAsyncIteration:
+            return
         except (TimeoutError, httpx.TimeoutException) as error:
             raise NotReady(
                 "llm-timeout",

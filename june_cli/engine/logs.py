@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from june_cli.paths import made
+from june_cli.paths import made, writable
 
 KEPT = 3
 
@@ -17,8 +17,10 @@ KEPT = 3
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """A fresh log to append to; the logs of the last starts move to `.1`, `.2`, `.3`."""
     made(path.parent)
-    rotate(path)
-    with path.open("ab") as sink:
+    with writable(path.parent):
+        rotate(path)
+        sink = path.open("ab")
+    with sink:
         yield sink
 
 

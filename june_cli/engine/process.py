@@ -177,12 +177,12 @@ class ProcessEngine:
                     cwd="/",
                     start_new_session=True,
                 )
-        except BaseException:
-            self._records.forget(service.name)
+            self._children[child.pid] = child
+            record = replace(record, process=Proc.of(child.pid))
+            self._records.write(record)
+        except BaseException:  # a full disk, for one: what cannot be written down must not stay
+            self._end(record)
             raise
-        self._children[child.pid] = child
-        record = replace(record, process=Proc.of(child.pid))
-        self._records.write(record)
         return record
 
     def _swept(self, name: str) -> Record | None:

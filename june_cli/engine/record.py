@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from june_cli.errors import MachineLacks
-from june_cli.paths import made
+from june_cli.paths import made, writable
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Records:
     def write(self, record: Record) -> None:
         """Replace the record in one step, so that a reader never sees half of one."""
         temporary = self.folder / f".{record.service}.{os.getpid()}"
-        with _writable(self.folder):
+        with writable(self.folder):
             temporary.write_text(json.dumps(asdict(record)), "utf-8")
             temporary.replace(self.folder / f"{record.service}.json")
 
@@ -128,7 +128,7 @@ class Records:
     def locked(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
         """Only one june at a time decides about a service."""
         made(self.folder)
-        with _writable(self.folder):
+        with writable(self.folder):
             descriptor = os.open(self.folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + timeout_s
@@ -145,15 +145,3 @@ class Records:
             yield
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise MachineLacks(
-            "state-not-writable",
-            f"June cannot write its state in {folder}: {error.strerror or error}.",
-            hint="free some space there, or set JUNE_HOME to a folder you may write to",
-        ) from error

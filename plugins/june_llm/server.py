@@ -32,7 +32,7 @@ def parameters(place: serving.Place, model: Path) -> xllamacpp.CommonParams:
     wanted.n_ctx = int(os.environ.get("JUNE_CONTEXT_TOKENS") or 0) or 4096
     wanted.n_parallel = PARALLEL
     wanted.cpuparams.n_threads = serving.threads(os.environ, max(1, serving.cores() - 1))
-    wanted.cpuparams_batch.n_threads = serving.cores()
+    wanted.cpuparams_batch.n_threads = wanted.cpuparams.n_threads
     wanted.hostnames = [place.host]
     wanted.port = place.port
     wanted.offline = True

@@ -94,7 +94,7 @@ class RealJune:
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.environ().get(MARK, "").startswith(str(self.home))
+                ours = process.environ().get(MARK, "").startswith(self.env["JUNE_HOME"])
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except (psutil.Error, OSError):
