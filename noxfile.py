@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -59,14 +58,14 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """docs/commands.md is what --help says; links between pages lead somewhere. `-- --write` renews it."""
+    """docs/commands.md is what --help says; links lead somewhere. `-- --write` renews the page."""
     install(session)
     session.run("python", "docs/check.py", *session.posargs)
 
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """The wheel, made from the sdist, holds what it must and nothing else, and works in a bare environment."""
+    """The wheel, made from the sdist, holds what it must and no more, and works in a bare environment."""
     session.install("-q", "build")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder, silent=True)
@@ -74,4 +73,4 @@ def package(session: nox.Session) -> None:
         session.install("-q", str(wheel))
         script = Path("tests/check_wheel.py").absolute()
         session.chdir(folder)  # the checkout must not stand in for the wheel
-        session.run("python", str(script), str(wheel), env={"JUNE_HOME": os.path.join(folder, "home")})
+        session.run("python", str(script), str(wheel), env={"JUNE_HOME": str(Path(folder, "home"))})

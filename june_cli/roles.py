@@ -89,10 +89,14 @@ class Roles:
         role = self.role(name)
         return role.model or Path(role.path).name
 
+    def own_folder(self, name: str) -> Path:
+        """The folder a role's `path` names, for a model outside the catalog."""
+        return Path(self.role(name).path).expanduser().absolute()
+
     def service(self, name: str) -> Service:
         """The Service that serves a role, made for the role's model."""
         role, model = self.role(name), self.model(name)
-        folder = model.folder(self.models) if model else Path(role.path).expanduser().absolute()
+        folder = model.folder(self.models) if model else self.own_folder(name)
         choice = Choice(
             role=name,
             model=self.model_name(name),

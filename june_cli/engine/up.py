@@ -49,6 +49,8 @@ def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Service]
         model = invocation.roles.model(role)
         if model:
             fetch.ensure(model, invocation.roles.models, invocation.out)
+        else:
+            where.checked(invocation.roles.own_folder(role))
         found[role] = invocation.roles.service(role)
     return found
 

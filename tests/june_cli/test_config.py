@@ -133,7 +133,8 @@ def test_a_typo_fails_the_command_but_not_its_help(june: June) -> None:
 def test_a_role_can_be_given_a_model_of_ones_own(june: June) -> None:
     (june.home / "config").mkdir(parents=True)
     (june.home / "config" / "config.toml").write_text(
-        '[profiles.mine]\nengine = "process"\n[profiles.mine.stt]\nloader = "faster-whisper"\npath = "/models/w"\n'
+        '[profiles.mine]\nengine = "process"\n'
+        '[profiles.mine.stt]\nloader = "faster-whisper"\npath = "/models/w"\n'
     )
     assert june("stt", "transcribe", "x.wav", "--profile", "mine", "--dry-run").exit_code == 0
     (june.home / "config" / "config.toml").write_text('[profiles.mine.stt]\nlaoder = "x"\n')

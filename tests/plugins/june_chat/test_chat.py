@@ -55,6 +55,7 @@ def asked(engine: FakeEngine, june: June, monkeypatch: pytest.MonkeyPatch) -> It
     thread.start()
     engine.addresses["llm"] = server.server_port
     folder = june.home / "m"
+    folder.mkdir(parents=True)
     (june.home / "config").mkdir(parents=True)
     (june.home / "config" / "config.toml").write_text(
         f'[profiles.tiny.llm]\npath = "{folder}"\nmodel = "scripted"\n'
