@@ -38,7 +38,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """mypy, strict."""
     install(session)
-    session.install("-q", "nox")
+    session.install("-q", "nox", "hatchling")
     session.run("mypy", *OWN, "hatch_build.py", "noxfile.py")
 
 
@@ -73,4 +73,4 @@ def package(session: nox.Session) -> None:
         session.install("-q", str(wheel))
         script = Path("tests/check_wheel.py").absolute()
         session.chdir(folder)  # the checkout must not stand in for the wheel
-        session.run("python", str(script), str(wheel), env={"JUNE_HOME": str(Path(folder, "home"))})
+        session.run("python", "-P", str(script), str(wheel), env={"JUNE_HOME": str(Path(folder, "home"))})

@@ -26,9 +26,11 @@ class Call(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, json.loads(body)))
+        self.server.requests.append(
+            (self.path, {k.lower(): v for k, v in self.headers.items()}, json.loads(body))
+        )
         self.close_connection = True
         try:
             self.server.script(self)

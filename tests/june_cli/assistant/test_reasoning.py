@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,10 +64,10 @@ def test_finish_forgets_what_was_held() -> None:
     st.lists(st.integers(0, 500), max_size=30),
     st.booleans(),
 )
-def test_pieces_give_the_same_as_the_whole(words: list[str], cuts: list[int], thinking: bool) -> None:  # noqa: FBT001
+def test_pieces_give_the_same_as_the_whole(words: list[str], cuts: list[int], thinking: bool) -> None:
     text = "".join(words)
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     whole = parted([text], thinking=thinking)
     assert parted(pieces, thinking=thinking) == whole
     assert len(whole[0]) + len(whole[1]) <= len(text)

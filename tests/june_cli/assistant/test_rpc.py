@@ -21,10 +21,12 @@ class Failing(tts_pb2_grpc.TextToSpeechServicer):
         self._error = error
 
     def ListVoices(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        del request
         with explained(context):
             raise self._error
 
     def SynthesizeStream(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        del request
         with explained(context):
             yield tts_pb2.SynthesizeStreamResponse(text="one")
             raise self._error
@@ -60,7 +62,11 @@ def test_an_error_arrives_as_it_left(
     found = rebuilt(failed)
     assert found is not None
     assert type(found) is kind
-    assert (found.code, found.message, found.hint) == ("some-code", "It’s 50 % broken: ü\n🙂", "try “this”: ü")
+    assert (found.code, found.message, found.hint) == (
+        "some-code",
+        "It’s 50 % broken: ü\n🙂",
+        "try “this”: ü",
+    )
 
 
 def test_an_error_without_a_hint_arrives_without_one(serve: Serve) -> None:

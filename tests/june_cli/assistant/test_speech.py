@@ -41,6 +41,7 @@ class Mouth(tts_pb2_grpc.TextToSpeechServicer):
             yield from self._chunks(request, context)
 
     def ListVoices(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        del request, context
         return tts_pb2.ListVoicesResponse(model="mouth", voices=[tts_pb2.Voice(name="heart")])
 
 
@@ -110,7 +111,7 @@ def test_sentences_come_one_by_one(serve: Serve) -> None:
         found = []
         async with Tts(address) as tts:
             async for spoken in tts.speak("Hello. You.", voice="heart", speed=1.5):
-                found.append(spoken)  # noqa: PERF401 - the first frees the second
+                found.append(spoken)
                 go_on.set()
         return found
 
@@ -123,7 +124,7 @@ def test_sentences_come_one_by_one(serve: Serve) -> None:
 
 
 def test_the_voices_are_listed(serve: Serve) -> None:
-    address = speaks(serve, lambda request, context: iter(()))
+    address = speaks(serve, lambda *_: iter(()))
 
     async def go() -> tuple[str, list[Any]]:
         async with Tts(address) as tts:
@@ -239,7 +240,7 @@ def test_a_server_with_too_much_to_do_is_busy() -> None:
 
 
 def test_a_clip_too_large_for_one_message_is_the_callers_problem(serve: Serve) -> None:
-    address = hears(serve, lambda request, context: asr_pb2.RecognizeResponse(text="heard"))
+    address = hears(serve, lambda *_: asr_pb2.RecognizeResponse(text="heard"))
     with pytest.raises(UsageProblem) as caught:
         recognise(address, Clip(np.zeros(33 * 1024 * 1024, np.int16), 16_000))
     assert caught.value.code == "audio-too-long"

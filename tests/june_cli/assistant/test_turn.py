@@ -170,7 +170,8 @@ def test_silence_is_nothing_said_and_nobody_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "deltas", [(Delta(finish="stop"),), (Delta(" \n"), Delta(finish="stop")), (Delta("", "hm"), Delta(finish="stop"))]
+    "deltas",
+    [(Delta(finish="stop"),), (Delta(" \n"), Delta(finish="stop")), (Delta("", "hm"), Delta(finish="stop"))],
 )
 def test_a_model_that_stays_silent_has_nothing_answered(deltas: Sequence[Delta]) -> None:
     mouth = Mouth()
@@ -194,7 +195,9 @@ def test_a_voice_that_fails_stops_the_model_and_is_what_is_told() -> None:
         never = asyncio.Event()
         brain = Brain((Delta("One. T"), Delta("wo.")), events, gate={1: never})
         async with asyncio.timeout(10):
-            await run(QUESTION, stt=Ears(), llm=brain, tts=Mouth(events, errors={"One.": lost}), persona=PERSONA)
+            await run(
+                QUESTION, stt=Ears(), llm=brain, tts=Mouth(events, errors={"One.": lost}), persona=PERSONA
+            )
 
     with pytest.raises(NotReady) as caught:
         asyncio.run(go())

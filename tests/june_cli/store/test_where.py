@@ -86,7 +86,19 @@ def test_a_folder_that_is_not_there_is_not_in_the_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "7", "null", "{}", '{"files": 7}', '{"files": [7]}', '{"files": [{"name": "a.bin"}]}', "\x00\xff"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        "{}",
+        '{"files": 7}',
+        '{"files": [7]}',
+        '{"files": [{"name": "a.bin"}]}',
+        "\x00\xff",
+    ],
 )
 def test_a_broken_manifest_is_damage(model: Path, text: str) -> None:
     (model / MANIFEST).write_bytes(text.encode("latin-1"))
