@@ -27,6 +27,10 @@ class UsageProblem(JuneError):
     exit_code = 2
 
 
+class BadInput(JuneError):
+    """What a file, a stream or a recording holds cannot be used: corrupt, empty, too long, without a word."""
+
+
 class MachineLacks(JuneError):
     """This machine lacks something: a package, a program, disk space, a permission, the network."""
 

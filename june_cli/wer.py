@@ -63,9 +63,8 @@ def normalised(text: str) -> str:
 def _in_words(number: str) -> str:
     if len(number) > 30:
         return number  # no spoken number: an identifier
-    ordinal = number[-2:].isalpha()
-    words = str(_speller().number_to_words(number.replace(",", ""), andword=""))
-    return str(_speller().ordinal(words)) if ordinal else words
+    # "3rd" becomes "third" by itself
+    return str(_speller().number_to_words(number.replace(",", ""), andword=""))
 
 
 @cache

@@ -14,12 +14,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from june_cli.errors import UsageProblem
+from june_cli.errors import BadInput, JuneError, UsageProblem
 
 Pcm = NDArray[np.int16]
 SPEECH_RATE_HZ = 16_000
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MIN_S = 0.1  # shorter clips make encoders fail and recognisers invent words
+# FFmpeg also understands playlists and session descriptions, which name other files and hosts: never those
+DEMUXERS = "wav,w64,flac,ogg,mp3,aac,mov,matroska,aiff,au,caf,amr,avi,mpegts,asf"
+INPUT = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+MIN_RATE_HZ = 4_000  # below it a small file would become gigabytes at a usual rate
 CODECS = {
     ".wav": ("wav", "pcm_s16le", 0),
     ".flac": ("flac", "flac", 0),
@@ -47,19 +51,19 @@ class Clip:
 def decode(source: Path | bytes, *, rate_hz: int = SPEECH_RATE_HZ, max_s: float = 300.0) -> Clip:
     """Read WAV, FLAC, OGG/Opus, MP3, M4A, WebM or whatever else FFmpeg knows, by content, not by name.
 
-    The cap counts decoded samples: a container's own claim of its length is not believed. UsageProblem says
-    what is wrong with a file that is missing, empty, not audio, too short or longer than `max_s`.
+    The cap counts decoded samples: a container's own claim of its length is not believed. UsageProblem for a
+    file that is not there, BadInput for one that is empty, not audio, too short or longer than `max_s`.
     """
     name = str(source) if isinstance(source, Path) else "the audio"
     handle: str | IO[bytes]
     if isinstance(source, Path):
         _require_file(source)
-        handle = str(source)
+        handle = f"file:{source}"  # else "12:30.wav" would name a protocol
     else:
         handle = io.BytesIO(source)
     samples = _decoded(handle, name, rate_hz, max_s)
     if len(samples) < MIN_S * rate_hz:
-        raise UsageProblem(
+        raise BadInput(
             "audio-too-short",
             f"{name} holds {len(samples) / rate_hz:.3f} s of sound; at least {MIN_S} s are needed.",
         )
@@ -75,9 +79,9 @@ def _require_file(path: Path) -> None:
     if not regular:
         raise UsageProblem("audio-missing", f"{path} is not a file.")
     if size == 0:
-        raise UsageProblem("audio-unreadable", f"{path} is empty.")
+        raise BadInput("audio-unreadable", f"{path} is empty.")
     if size > MAX_FILE_BYTES:
-        raise UsageProblem(
+        raise BadInput(
             "audio-too-long", f"{path} has {size / 1e6:.0f} MB; the limit is {MAX_FILE_BYTES / 1e6:.0f} MB."
         )
 
@@ -86,25 +90,29 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
     blocks: list[Pcm] = []
     total = 0
     try:
-        with av.open(handle, mode="r", metadata_errors="ignore") as container:
+        with av.open(handle, mode="r", metadata_errors="ignore", options=INPUT) as container:
             if not container.streams.audio:
-                raise UsageProblem("audio-unreadable", f"{name} has no sound in it.")
+                raise BadInput("audio-unreadable", f"{name} has no sound in it.")
             resampler = av.AudioResampler("s16", "mono", rate_hz)
             for frame in _frames(container):
+                if frame and frame.sample_rate < MIN_RATE_HZ:
+                    raise BadInput(
+                        "audio-unreadable", f"{name} has only {frame.sample_rate} samples a second."
+                    )
                 for piece in resampler.resample(frame):
                     block: Pcm = piece.to_ndarray().reshape(-1).astype(np.int16, copy=False)
                     total += len(block)
                     blocks.append(block)
                 if total > max_s * rate_hz:
-                    raise UsageProblem(
+                    raise BadInput(
                         "audio-too-long",
                         f"{name} is longer than {max_s:g} s.",
                         hint="cut it into pieces, or raise the limit where the command has --max-seconds",
                     )
-    except (UsageProblem, KeyboardInterrupt):
+    except (JuneError, KeyboardInterrupt):
         raise
     except Exception as error:  # FFmpeg fails in many ways on hostile files (a MemoryError too)
-        raise UsageProblem(
+        raise BadInput(
             "audio-unreadable",
             f"{name} cannot be decoded as audio ({_reason(error)}).",
             hint="WAV, FLAC, OGG/Opus, MP3, M4A and WebM are understood",
@@ -132,13 +140,13 @@ def resample(clip: Clip, rate_hz: int) -> Clip:
         for f in (_frame(clip.pcm, clip.rate_hz), None)
         for p in resampler.resample(f)
     ]
-    return Clip(np.concatenate(pieces), rate_hz)
+    return Clip(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), rate_hz)
 
 
 def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
     """A whole file of the kind a suffix names: .wav .flac .ogg .opus .mp3 .m4a .webm.
 
-    Opus is coded for voice at 48 kHz. UsageProblem for an unknown suffix and for a clip under 0.1 s.
+    Opus is coded for voice at 48 kHz. UsageProblem for an unknown suffix, BadInput for a clip under 0.1 s.
     """
     if kind.lower() not in CODECS:
         raise UsageProblem(
@@ -147,9 +155,11 @@ def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
             hint=f"one of {' '.join(CODECS)}",
         )
     if clip.seconds < MIN_S:
-        raise UsageProblem("audio-too-short", f"{clip.seconds:.3f} s of sound are too short for a file.")
+        raise BadInput("audio-too-short", f"{clip.seconds:.3f} s of sound are too short for a file.")
     form, codec, rate_hz = CODECS[kind.lower()]
-    clip = resample(clip, rate_hz or clip.rate_hz)
+    known = av.Codec(codec, "w").audio_rates
+    nearest = min(known, key=lambda known_hz: abs(known_hz - clip.rate_hz)) if known else clip.rate_hz
+    clip = resample(clip, rate_hz or nearest)
     sink = io.BytesIO()
     with av.open(sink, mode="w", format=form) as container:
         stream: Any = container.add_stream(codec, rate=clip.rate_hz, layout="mono")

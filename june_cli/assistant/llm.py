@@ -125,12 +125,18 @@ class OpenAiChat:
                 if event.data.strip() == "[DONE]":
                     break
                 chunk = _parsed(event.data)
-                tokens = int((chunk.get("usage") or {}).get("completion_tokens") or tokens)
-                for choice in chunk.get("choices") or []:
-                    delta = choice.get("delta") or {}
-                    text, thought = splitter.push(delta.get("content") or "")
-                    thought += delta.get("reasoning_content") or delta.get("reasoning") or ""
-                    finish = choice.get("finish_reason") or finish
+                try:
+                    tokens = int((chunk.get("usage") or {}).get("completion_tokens") or tokens)
+                    pieces = [_piece(choice) for choice in chunk.get("choices") or []]
+                except (TypeError, ValueError, AttributeError) as error:
+                    shown = event.data[:200]
+                    raise JuneError(
+                        "llm-refused", f"llm sent an event of another shape: {shown!r}"
+                    ) from error
+                for content, aside, reason in pieces:
+                    text, thought = splitter.push(content)
+                    thought += aside
+                    finish = reason or finish
                     received += len(text) + len(thought)
                     if text or thought:
                         yield Delta(text, thought)
@@ -156,6 +162,15 @@ async def _require_stream(response: httpx.Response) -> None:
     if "context" in said and response.status_code == httpx.codes.BAD_REQUEST:
         raise UsageProblem("text-too-long", f"the text does not fit the model's context: {said}")
     raise JuneError("llm-refused", f"llm answered {response.status_code}: {said}")
+
+
+def _piece(choice: dict[str, Any]) -> tuple[str, str, str]:
+    delta = choice.get("delta") or {}
+    content = delta.get("content") or ""
+    aside = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    if not isinstance(content, str) or not isinstance(aside, str):
+        raise TypeError("no text")
+    return content, aside, choice.get("finish_reason") or ""
 
 
 def _parsed(data: str) -> dict[str, Any]:

@@ -6,13 +6,16 @@ from typing import Any
 
 import grpc
 
-from june_cli.errors import JuneError, MachineLacks, NotReady, UsageProblem
+from june_cli.errors import BadInput, JuneError, MachineLacks, NotReady, UsageProblem
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 CODE_KEY = "june-code"
 HINT_KEY = "june-hint-bin"
+MAX_SAID = 1_000  # characters; HTTP/2 headers carry it, and gRPC gives up beyond 8 kB
+EXIT_KEY = "june-exit"
 STATUS: dict[type[JuneError], grpc.StatusCode] = {
     UsageProblem: grpc.StatusCode.INVALID_ARGUMENT,
+    BadInput: grpc.StatusCode.INVALID_ARGUMENT,
     MachineLacks: grpc.StatusCode.FAILED_PRECONDITION,
     NotReady: grpc.StatusCode.UNAVAILABLE,
 }
@@ -24,6 +27,7 @@ def rebuilt(error: Any) -> JuneError | None:
     trailing = {key: value for key, value in pairs}  # noqa: C416 - aio's Metadata is no mapping to dict()
     if CODE_KEY not in trailing:
         return None
-    kind = next((k for k, s in STATUS.items() if s == error.code()), JuneError)
+    said = (error.code(), trailing.get(EXIT_KEY))
+    kind = next((k for k, status in STATUS.items() if (status, str(k.exit_code)) == said), JuneError)
     hint = trailing.get(HINT_KEY, b"")
     return kind(trailing[CODE_KEY], error.details() or "", hint=hint.decode("utf-8", "replace"))

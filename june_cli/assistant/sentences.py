@@ -65,6 +65,7 @@ class Splitter:
     """Gives out each sentence as soon as it is certain to be whole."""
 
     _buffer: str = ""
+    _ended: bool = False
 
     def push(self, text: str) -> Iterator[str]:
         """Take more text; yield the sentences it completes."""
@@ -76,14 +77,18 @@ class Splitter:
 
     def finish(self) -> Iterator[str]:
         """The text ended: yield what is left."""
+        self._ended = True
+        yield from self.push("")
         rest, self._buffer = self._buffer.strip(), ""
         if rest:
             yield rest
 
     def _cut(self) -> int | None:
-        for match in _END.finditer(self._buffer):
+        for match in _END.finditer(self._buffer, 0, LONGEST + 2):
             if match.end() > LONGEST:
                 break
+            if match.end() == len(self._buffer) and match.group()[0] in "。！？" and not self._ended:
+                break  # a closing quote may follow
             if match.group().isspace() or self._ends(match):
                 return match.end()
         return self._forced() if len(self._buffer) > LONGEST else None

@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from june_cli.assistant.rpc import CODE_KEY, HINT_KEY, MAX_MESSAGE_BYTES, STATUS
+from june_cli.assistant.rpc import CODE_KEY, EXIT_KEY, HINT_KEY, MAX_MESSAGE_BYTES, MAX_SAID, STATUS
 from june_cli.assistant.serving import PORT_TAKEN_EXIT, Place, log, stop_asked
 from june_cli.errors import JuneError
 
@@ -61,8 +61,14 @@ def explained(context: grpc.ServicerContext) -> Iterator[None]:
         yield
     except JuneError as error:
         status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
-        context.set_trailing_metadata(((CODE_KEY, error.code), (HINT_KEY, error.hint.encode())))
-        context.abort(status, error.message)
+        context.set_trailing_metadata(
+            (
+                (CODE_KEY, error.code),
+                (EXIT_KEY, str(error.exit_code)),
+                (HINT_KEY, error.hint[:MAX_SAID].encode()),
+            )
+        )
+        context.abort(status, error.message[:MAX_SAID])
 
 
 def gone(context: grpc.ServicerContext) -> Callable[[], bool]:

@@ -12,7 +12,7 @@ import grpc
 
 from june_cli.assistant.audio import Clip, from_bytes
 from june_cli.assistant.rpc import MAX_MESSAGE_BYTES, rebuilt
-from june_cli.errors import JuneError, NotReady
+from june_cli.errors import BadInput, JuneError, NotReady
 from june_cli.proto import asr_pb2, asr_pb2_grpc, tts_pb2, tts_pb2_grpc
 
 OPTIONS = (
@@ -98,6 +98,8 @@ class Stt(_Client):
     async def recognise(self, clip: Clip) -> Transcript:
         """The text of one clip. NotReady when the service is gone, late or overloaded."""
         config = asr_pb2.RecognizeConfig(encoding=asr_pb2.PCM_S16LE, sample_rate_hz=clip.rate_hz)
+        if clip.pcm.nbytes > MAX_MESSAGE_BYTES - 1024:
+            raise BadInput("audio-too-long", f"{clip.seconds:.0f} s of sound are too much for one request.")
         request = asr_pb2.RecognizeRequest(config=config, audio=clip.pcm.astype("<i2", copy=False).tobytes())
         with self._explained():
             reply = await self._stub.Recognize(request, timeout=self._timeout_s + clip.seconds)

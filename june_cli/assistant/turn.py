@@ -15,7 +15,7 @@ from june_cli.assistant.audio import Clip, resample
 from june_cli.assistant.llm import LanguageModel, Message, Sampling
 from june_cli.assistant.sentences import Splitter
 from june_cli.assistant.speech import Spoken, Transcript
-from june_cli.errors import JuneError
+from june_cli.errors import BadInput, JuneError
 
 PENDING_SENTENCES = 64  # a model that writes faster than the voice speaks waits here
 
@@ -94,7 +94,7 @@ async def run(
 ) -> Turn:
     """Hear the question, answer it, speak the answer.
 
-    JuneError `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent.
+    BadInput `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent.
     If a service fails, everything still under way is cancelled and its error is raised.
     """
     return await _Run(stt, llm, tts, persona, watch or Watch()).go(question, history)
@@ -122,7 +122,7 @@ class _Run:
         transcript = await self._stt.recognise(question)
         self._seconds.stt = self._now()
         if not transcript.text:
-            raise JuneError(
+            raise BadInput(
                 "nothing-said", "nothing was said in that audio.", hint="is it the right recording?"
             )
         self._watch.heard(transcript)

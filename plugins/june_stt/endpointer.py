@@ -133,7 +133,7 @@ class Endpointer:
     def _cut(self) -> Utterance:
         """End an utterance that is too long at the quietest window of its last third; keep the rest."""
         from_ = len(self._speech) * 2 // 3
-        energy = [float(np.square(w, dtype=np.float64).sum()) for w in self._speech[from_:]]
+        energy = [float(np.square(w, dtype=np.float64).sum()) for w in self._speech[from_:-1]]
         at = from_ + int(np.argmin(energy)) + 1
         done = Utterance(self._start, np.concatenate(self._speech[:at]))
         self._speech = self._speech[at:]

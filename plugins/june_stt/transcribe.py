@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from june_cli.assistant.audio import Clip, decode
 from june_cli.assistant.speech import Stt
 from june_cli.engine.up import using
-from june_cli.errors import JuneError, UsageProblem
+from june_cli.errors import BadInput, JuneError
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -64,7 +64,7 @@ def transcribe_files(june: Invocation, files: Sequence[Path], *, max_s: float, k
         raise (
             errors[0]
             if len(errors) == 1
-            else UsageProblem(
+            else BadInput(
                 "audio-unreadable",
                 f"none of the {len(errors)} files can be used; the first: {errors[0].message}",
             )

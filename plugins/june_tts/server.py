@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from june_cli.assistant import serving, serving_grpc
+from june_cli.assistant.rpc import MAX_MESSAGE_BYTES
 from june_cli.assistant.sentences import split
 from june_cli.errors import UsageProblem
 from june_cli.proto import tts_pb2, tts_pb2_grpc
@@ -35,7 +36,14 @@ class TextToSpeech(tts_pb2_grpc.TextToSpeechServicer):
         """Text in, all of its speech out."""
         with serving_grpc.explained(context):
             voice = self._voice(request)
-            audio = b"".join(chunk.audio for chunk in self._chunks(request, voice, context))
+            chunks, size = [], 0
+            for chunk in self._chunks(request, voice, context):
+                chunks.append(chunk.audio)
+                size += len(chunk.audio)
+                if size > MAX_MESSAGE_BYTES - 1024:
+                    message = "that is more speech than one answer can carry."
+                    raise UsageProblem("text-too-long", message, hint="use SynthesizeStream")
+            audio = b"".join(chunks)
             _require_sound(audio)
             return tts_pb2.SynthesizeResponse(
                 audio=audio,

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from june_cli.assistant.audio import CODECS, Clip, decode, encode, from_bytes, resample
-from june_cli.errors import UsageProblem
+from june_cli.errors import BadInput, UsageProblem
 
 LOSSLESS = (".wav", ".flac")
 
@@ -79,7 +79,7 @@ def test_an_unknown_suffix_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 1_599])
 def test_a_clip_under_a_tenth_of_a_second_is_not_written(count: int) -> None:
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(BadInput) as caught:
         encode(Clip(np.zeros(count, np.int16), 16_000), ".wav")
     assert caught.value.code == "audio-too-short"
 
@@ -92,27 +92,27 @@ def wav(pcm: bytes, rate_hz: int = 16_000) -> bytes:
 
 @pytest.mark.parametrize("count", [1, 100, 1_599])
 def test_a_file_under_a_tenth_of_a_second_is_too_short(count: int) -> None:
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(BadInput) as caught:
         decode(wav(bytes(2 * count)))
     assert caught.value.code == "audio-too-short"
 
 
 def test_a_header_without_samples_is_an_error() -> None:
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(BadInput) as caught:
         decode(wav(b""))
     assert caught.value.code in ("audio-too-short", "audio-unreadable")
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"RIFF", b"\0" * 5_000, b"OggS" * 500, b"ID3" + b"\xff" * 900])
 def test_bytes_that_are_no_audio_are_an_error(data: bytes) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(BadInput):
         decode(data)
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "empty.wav"
     path.touch()
-    with pytest.raises(UsageProblem, match="is empty") as caught:
+    with pytest.raises(BadInput, match="is empty") as caught:
         decode(path)
     assert caught.value.code == "audio-unreadable"
 
@@ -145,7 +145,7 @@ def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
 def test_a_text_named_wav_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_text("This is no sound.\n" * 300)
-    with pytest.raises(UsageProblem, match=r"text\.wav") as caught:
+    with pytest.raises(BadInput, match=r"text\.wav") as caught:
         decode(path)
     assert caught.value.code == "audio-unreadable"
 
@@ -172,7 +172,7 @@ def silent_video() -> bytes:
 
 
 def test_a_video_without_sound_is_an_error() -> None:
-    with pytest.raises(UsageProblem, match="no sound") as caught:
+    with pytest.raises(BadInput, match="no sound") as caught:
         decode(silent_video())
     assert caught.value.code == "audio-unreadable"
 
@@ -197,7 +197,7 @@ def test_an_hour_in_a_small_file_is_cut_off_at_the_cap() -> None:
     assert len(data) < 1_000_000
     tracemalloc.start()
     try:
-        with pytest.raises(UsageProblem) as caught:
+        with pytest.raises(BadInput) as caught:
             decode(data, max_s=10)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -209,7 +209,7 @@ def test_an_hour_in_a_small_file_is_cut_off_at_the_cap() -> None:
 
 def test_a_clip_as_long_as_the_cap_is_taken() -> None:
     assert decode(encode(tone(2.0)), max_s=2.0).seconds == 2.0
-    with pytest.raises(UsageProblem):
+    with pytest.raises(BadInput):
         decode(encode(tone(2.01)), max_s=2.0)
 
 
@@ -223,7 +223,7 @@ BOMB = """
 import io, resource, sys
 import av
 from june_cli.assistant.audio import decode
-from june_cli.errors import UsageProblem
+from june_cli.errors import BadInput
 
 sink = io.BytesIO()
 with av.open(sink, mode="w", format="matroska") as container:
@@ -236,7 +236,7 @@ with av.open(sink, mode="w", format="matroska") as container:
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     decode(sink.getvalue(), max_s=10)
-except UsageProblem as error:
+except BadInput as error:
     print(error.code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -256,7 +256,7 @@ def test_a_playlist_does_not_read_another_file(
     Path("secret.wav").write_bytes(encode(tone()))
     playlist = b"ffconcat version 1.0\nfile 'secret.wav'\n"
     Path("playlist.wav").write_bytes(playlist)
-    with pytest.raises(UsageProblem):
+    with pytest.raises(BadInput):
         decode(Path("playlist.wav") if as_file else playlist)
 
 
@@ -270,7 +270,7 @@ def test_a_session_description_does_not_make_it_listen_on_the_network() -> None:
     def refuse() -> None:
         try:
             decode(sdp)
-        except UsageProblem as error:
+        except BadInput as error:
             codes.append(error.code)
 
     worker = threading.Thread(target=refuse, daemon=True)
@@ -301,7 +301,7 @@ def small(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", [".wav", ".ogg", ".flac", ".mp3"])
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(data=st.data())
-def test_damaged_files_raise_nothing_but_a_usage_problem(kind: str, data: st.DataObject) -> None:
+def test_damaged_files_raise_nothing_but_bad_input(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(small(kind))
     edits = st.tuples(st.integers(0, len(damaged) - 1), st.integers(0, 255))
     # the first bytes decide what the rest means
@@ -311,7 +311,7 @@ def test_damaged_files_raise_nothing_but_a_usage_problem(kind: str, data: st.Dat
     end = data.draw(st.integers(0, len(damaged)) | st.just(len(damaged)))
     try:
         clip = decode(bytes(damaged[:end]), max_s=20)
-    except UsageProblem:
+    except BadInput:
         return
     assert clip.pcm.dtype == np.int16
     assert 0.1 <= clip.seconds <= 20

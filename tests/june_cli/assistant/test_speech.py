@@ -16,7 +16,7 @@ import pytest
 from june_cli.assistant.audio import Clip
 from june_cli.assistant.serving_grpc import explained
 from june_cli.assistant.speech import Spoken, Stt, Transcript, Tts
-from june_cli.errors import JuneError, MachineLacks, NotReady, UsageProblem
+from june_cli.errors import BadInput, JuneError, MachineLacks, NotReady, UsageProblem
 from june_cli.proto import asr_pb2, asr_pb2_grpc, tts_pb2, tts_pb2_grpc
 
 Serve = Callable[[Callable[[grpc.Server], None]], str]
@@ -134,7 +134,7 @@ def test_the_voices_are_listed(serve: Serve) -> None:
     assert (model, [v.name for v in voices]) == ("mouth", ["heart"])
 
 
-@pytest.mark.parametrize("kind", [UsageProblem, MachineLacks, NotReady, JuneError])
+@pytest.mark.parametrize("kind", [UsageProblem, BadInput, MachineLacks, NotReady, JuneError])
 def test_an_explained_error_keeps_type_code_and_hint(serve: Serve, kind: type[JuneError]) -> None:
     def fail(*_: Any) -> Any:
         raise kind("the-code", "the message", hint="the hint")
@@ -241,7 +241,7 @@ def test_a_server_with_too_much_to_do_is_busy() -> None:
 
 def test_a_clip_too_large_for_one_message_is_the_callers_problem(serve: Serve) -> None:
     address = hears(serve, lambda *_: asr_pb2.RecognizeResponse(text="heard"))
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(BadInput) as caught:
         recognise(address, Clip(np.zeros(33 * 1024 * 1024, np.int16), 16_000))
     assert caught.value.code == "audio-too-long"
 

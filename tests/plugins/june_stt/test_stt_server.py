@@ -14,7 +14,7 @@ from june_stt.server import SpeechToText
 
 from june_cli.assistant.audio import CODECS, Clip, Pcm, encode, resample
 from june_cli.assistant.rpc import rebuilt
-from june_cli.errors import JuneError, UsageProblem
+from june_cli.errors import BadInput, JuneError
 from june_cli.proto import asr_pb2, asr_pb2_grpc
 
 Serve = Callable[[Callable[[grpc.Server], None]], str]
@@ -135,7 +135,7 @@ def test_a_clip_longer_than_the_recogniser_takes_is_cut(stub: Any, recogniser: C
 
 def test_a_request_without_audio_is_refused(stub: Any) -> None:
     found = refusal(lambda: recognize(stub, b""))
-    assert (type(found), found.code) == (UsageProblem, "audio-too-short")
+    assert (type(found), found.code) == (BadInput, "audio-too-short")
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 192_000])
@@ -153,7 +153,7 @@ def test_a_few_bytes_are_silence_or_refused(stub: Any, size: int, rate_hz: int) 
 
 def test_a_clip_that_is_too_long_is_refused(stub: Any) -> None:
     found = refusal(lambda: recognize(stub, bytes(2 * 8_000 * 601), sample_rate_hz=8_000))
-    assert (type(found), found.code) == (UsageProblem, "audio-too-long")
+    assert (type(found), found.code) == (BadInput, "audio-too-long")
 
 
 def test_a_message_that_is_too_large_is_refused(stub: Any) -> None:
@@ -175,7 +175,7 @@ def test_an_unknown_encoding_is_refused(stub: Any) -> None:
 
 def test_a_container_that_is_none_is_refused(stub: Any) -> None:
     found = refusal(lambda: recognize(stub, b"not audio" * 500, encoding=asr_pb2.CONTAINER))
-    assert (type(found), found.code) == (UsageProblem, "audio-unreadable")
+    assert (type(found), found.code) == (BadInput, "audio-unreadable")
     assert found.hint
 
 
