@@ -16,8 +16,9 @@ import psutil
 
 from june_cli.assistant.ports import free_port
 from june_cli.engine import PRIVATE, Running, jobs, logs
-from june_cli.engine.processes import MARK, end_group, ending, strays, uninterrupted
+from june_cli.engine.processes import MARK, end_group, ending, strays
 from june_cli.engine.record import Proc, Record, Records, me
+from june_cli.engine.signals import uninterrupted
 from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 

@@ -6,33 +6,10 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import psutil
 
 MARK = "JUNE_SERVICE_OF"  # in a service's environment: whose it is, should its record be lost
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold back SIGINT, SIGTERM and SIGHUP for the length of the block; what came is delivered at its end.
-
-    For the few milliseconds in which a process exists that nothing has written down yet.
-    """
-    held: list[int] = []
-    before: dict[int, Any] = {}
-    with contextlib.suppress(ValueError):  # not the main thread: signals do not interrupt it anyway
-        for signum in ENDING:
-            before[signum] = signal.signal(signum, lambda number, _: held.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in held[:1]:
-            signal.raise_signal(number)
 
 
 def end_group(pid: int, grace_s: float) -> None:

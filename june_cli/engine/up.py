@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from june_cli.engine import Engine, Running
 from june_cli.engine.ready import POLL_S, PORT_TAKEN_EXIT, Wait
+from june_cli.engine.signals import uninterrupted
 from june_cli.errors import NotReady
 from june_cli.spec import Service
 from june_cli.store import fetch, where
@@ -38,8 +39,9 @@ def using(
                 engine.launch(service, keep=True)
         yield {role: running[service.name] for role, service in services.items()}
     finally:
-        for service in services.values():
-            engine.release(service.name)
+        with uninterrupted():  # a first Ctrl-C that comes this late must not leave half of them running
+            for service in services.values():
+                engine.release(service.name)
 
 
 def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Service]:

@@ -12,9 +12,19 @@ from faster_whisper import WhisperModel
 from june_cli.errors import JuneError
 from june_stt.recognisers import Heard, Recogniser, Samples
 
+NEEDED = ("model.bin", "config.json", "tokenizer.json")
+
 
 def load(folder: Path, *, device: str, threads: int) -> Recogniser:
-    """Load a converted Whisper model; int8 on a CPU, float16 on a GPU. Local files only."""
+    """Load a converted Whisper model; int8 on a CPU, float16 on a GPU.
+
+    The library asks the hub for a tokenizer that is not in the folder, so what it needs is looked for first.
+    """
+    lacking = [name for name in NEEDED if not (folder / name).is_file()]
+    if lacking:
+        raise JuneError(
+            "model-unloadable", f"{folder} lacks {', '.join(lacking)} of a converted Whisper model."
+        )
     try:
         model = WhisperModel(
             str(folder),
@@ -23,9 +33,10 @@ def load(folder: Path, *, device: str, threads: int) -> Recogniser:
             cpu_threads=threads,
             local_files_only=True,
         )
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # the tokenizer's reader raises bare Exception
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise JuneError(
-            "model-unloadable", f"the Whisper model in {folder} does not load: {error}"
+            "model-unloadable", f"the Whisper model in {folder} does not load: {reason}"
         ) from error
     return FasterWhisper(folder.name, model)
 
@@ -39,15 +50,17 @@ class FasterWhisper:
         self.name, self._model = name, model
 
     def recognise(self, samples: Samples, stop: Callable[[], bool]) -> Heard:
-        """Beam search of five. Segments come lazily, so a caller who has left stops it between two."""
+        """Beam search of five. A window of 30 s is one call into C++: only before it can a caller stop it."""
+        if stop():
+            return Heard("", 0.0)
         segments, _ = self._model.transcribe(
             samples, beam_size=5, condition_on_previous_text=False, without_timestamps=True
         )
-        texts, logs = [], []
-        for segment in segments:
+        texts: list[str] = []
+        logs: list[float] = []
+        coming = iter(segments)
+        while not stop() and (segment := next(coming, None)) is not None:
             texts.append(segment.text.strip())
             logs.append(segment.avg_logprob)
-            if stop():
-                break
         confidence = math.exp(sum(logs) / len(logs)) if logs else 0.0
         return Heard(" ".join(texts).strip(), min(1.0, confidence))

@@ -9,12 +9,15 @@ from typing import Any
 
 import whisper
 
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, MachineLacks
 from june_stt.recognisers import Heard, Recogniser, Samples
 
 
 def load(folder: Path, *, device: str, threads: int) -> Recogniser:
-    """Load the checkpoint of a folder. Given a name, the library would download: only a path is given."""
+    """Load the checkpoint of a folder. Given a name, the library would download: only a path is given.
+
+    The library unpickles nothing but tensors and plain values.
+    """
     import torch
 
     checkpoints = sorted(folder.glob("*.pt"))
@@ -22,13 +25,22 @@ def load(folder: Path, *, device: str, threads: int) -> Recogniser:
         raise JuneError(
             "model-unloadable", f"{folder} holds {len(checkpoints)} .pt checkpoints; one is needed."
         )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MachineLacks("gpu-missing", "Whisper was to run on a GPU, and PyTorch sees none here.")
     if device == "cpu":
         torch.set_num_threads(threads)
     try:
-        model = whisper.load_model(str(checkpoints[0]), device=device)
-    except (RuntimeError, OSError, KeyError, EOFError) as error:
-        raise JuneError("model-unloadable", f"{checkpoints[0]} does not load: {error}") from error
+        model = whisper.load_model(str(checkpoints[0].resolve()), device=device)
+    except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        raise JuneError(
+            "model-unloadable", f"{checkpoints[0]} does not load: {type(error).__name__}: {reason}"
+        ) from error
     return Whisper(checkpoints[0].stem, model, half=device == "cuda")
+
+
+class _Stopped(Exception):
+    """Leaves the library's decoding loop."""
 
 
 class Whisper:
@@ -40,11 +52,22 @@ class Whisper:
         self.name, self._model, self._half = name, model, half
 
     def recognise(self, samples: Samples, stop: Callable[[], bool]) -> Heard:
-        """Greedy decoding of one window; the library offers no way to stop it half-way."""
-        del stop
-        said = self._model.transcribe(
-            samples, fp16=self._half, condition_on_previous_text=False, without_timestamps=True
-        )
+        """Greedy decoding of one window. The library cannot be stopped; a hook at each token can raise."""
+
+        def check(*_: Any) -> None:
+            if stop():
+                raise _Stopped
+
+        hooks = [part.register_forward_pre_hook(check) for part in (self._model.encoder, self._model.decoder)]
+        try:
+            said = self._model.transcribe(
+                samples, fp16=self._half, condition_on_previous_text=False, without_timestamps=True
+            )
+        except _Stopped:
+            return Heard("", 0.0)
+        finally:
+            for hook in hooks:
+                hook.remove()
         logs = [segment["avg_logprob"] for segment in said["segments"]]
         confidence = math.exp(sum(logs) / len(logs)) if logs else 0.0
         return Heard(str(said["text"]).strip(), min(1.0, confidence))
