@@ -9,10 +9,16 @@ import sys
 
 def main() -> None:
     """Run `june` with the words of this process and end with its exit code."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for signum in ending:
+        if signal.getsignal(signum) != signal.SIG_IGN:  # nohup wants it ignored
+            signal.signal(signum, lambda number, _: os._exit(128 + number))
     from june_cli.main import run
 
-    sys.exit(run(sys.argv[1:], os.environ))
+    code = run(sys.argv[1:], os.environ)
+    # all is done and said: a signal during the interpreter's own end must not change the exit code
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -29,22 +29,35 @@ class Proc:
     @classmethod
     def of(cls, pid: int) -> Proc | None:
         """The process of that number, or None if there is none."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time(), boot_id())
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return None
+        started = _started(pid)
+        return None if started is None else cls(pid, started, boot_id())
 
     @property
     def alive(self) -> bool:
         """Whether that very process still runs: same boot, same start, not a zombie."""
-        if self.boot != boot_id():
+        if self.boot != boot_id() or _started(self.pid) != self.started:
             return False
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 0.05
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return bool(psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
             return False
+
+
+def _started(pid: int) -> float | None:
+    """When a process began, in a measure that never changes while it lives.
+
+    On Linux that is the 22nd field of /proc/PID/stat, in clock ticks since the boot. psutil adds the time of
+    the boot to it, which moves whenever the clock is set: a live process would be taken for another.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return float(fields[19])
+    except (OSError, IndexError, ValueError):
+        pass
+    try:
+        return psutil.Process(pid).create_time() if not Path("/proc/self/stat").exists() else None
+    except psutil.Error:
+        return None
 
 
 @cache

@@ -14,7 +14,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def uninterrupted() -> Iterator[None]:
     """Hold back SIGINT, SIGTERM and SIGHUP for the length of the block; what came is delivered at its end.
 
-    For the moments in which a process exists that nothing has written down yet, and in which services are let go.
+    For the moments in which a process exists that nothing has written down yet, and in which
+    services are let go.
     """
     held: list[int] = []
     before: dict[int, Any] = {}

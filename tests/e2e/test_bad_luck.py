@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def leftovers(june: RealJune) -> list[str]:
     """What a failed command may not leave: services, answers, half files."""
-    return [p.name for p in june.work.iterdir()] + [p.name() for p in june.services()]
+    return [p.name for p in june.work.iterdir()] + [" ".join(p.cmdline()) for p in june.services()]
 
 
 @pytest.fixture

@@ -18,13 +18,11 @@ NEEDED = ("model.bin", "config.json", "tokenizer.json")
 def load(folder: Path, *, device: str, threads: int) -> Recogniser:
     """Load a converted Whisper model; int8 on a CPU, float16 on a GPU.
 
-    The library asks the hub for a tokenizer that is not in the folder, so what it needs is looked for first.
+    The library asks the hub for a tokenizer that the folder lacks, so its files are looked for first.
     """
     lacking = [name for name in NEEDED if not (folder / name).is_file()]
     if lacking:
-        raise JuneError(
-            "model-unloadable", f"{folder} lacks {', '.join(lacking)} of a converted Whisper model."
-        )
+        raise JuneError("model-unloadable", f"{folder} lacks a converted model's {', '.join(lacking)}.")
     try:
         model = WhisperModel(
             str(folder),

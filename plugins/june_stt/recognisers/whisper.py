@@ -32,7 +32,7 @@ def load(folder: Path, *, device: str, threads: int) -> Recogniser:
     try:
         model = whisper.load_model(str(checkpoints[0].resolve()), device=device)
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
-        reason = str(error).partition("\n")[0].partition(". ")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0] or "no reason given"
         raise JuneError(
             "model-unloadable", f"{checkpoints[0]} does not load: {type(error).__name__}: {reason}"
         ) from error

@@ -32,7 +32,7 @@ def load(folder: Path, *, device: str, threads: int) -> Synthesiser:
     except JuneError:
         raise
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to spell
-        reason = str(error).partition("\n")[0].partition(". ")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0] or "no reason given"
         raise JuneError(
             "model-unloadable",
             f"the Coqui voice in {folder} does not load: {type(error).__name__}: {reason}",
@@ -40,11 +40,11 @@ def load(folder: Path, *, device: str, threads: int) -> Synthesiser:
 
 
 def _library() -> Any:
-    """The class TTS. Its package wants torch, torchaudio and torchcodec beside it, and brings none of them."""
+    """The class TTS. Its package wants torch, torchaudio and torchcodec beside it, and brings none."""
     try:
         from TTS.api import TTS
     except (ImportError, OSError) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "TTS":
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "TTS":
             raise
         raise MachineLacks(
             "package-broken",
