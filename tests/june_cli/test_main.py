@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -195,3 +196,52 @@ def test_completion_knows_live_names(tmp_path: Path, words: str, wanted: set[str
         env={**os.environ, **environ},
     )
     assert set(done.stdout.split()) == wanted, done.stderr
+
+
+def on_a_terminal(words: list[str], cwd: Path, **environ: str) -> str:
+    """What a person reads on a terminal of 90 columns, without its colours."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 90, 0, 0))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "june_cli", *words],
+        stdout=theirs,
+        stderr=theirs,
+        cwd=cwd,
+        env={**os.environ, "TERM": "xterm", **environ},
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # the terminal's other end was closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    assert child.wait(timeout=20) == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode())
+
+
+def test_help_on_a_terminal_is_rich_and_lists_a_broken_plugin_too(tmp_path: Path) -> None:
+    package = tmp_path / "site" / "june_wave"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('"""Waves a hand."""\nraise RuntimeError("no luck")\n')
+    info = tmp_path / "site" / "wave-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wave\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[june.plugins]\nwave = june_wave\n")
+    shown = on_a_terminal(["--help"], tmp_path, PYTHONPATH=str(tmp_path / "site"))
+    assert "╭─ Commands" in shown
+    assert "Waves a hand." in shown
+    assert "╭─ Everywhere" in on_a_terminal(["stt", "check", "--help"], tmp_path)
+
+
+def test_a_table_on_a_terminal_is_boxed(tmp_path: Path) -> None:
+    assert "┏━" in on_a_terminal(["config", "path"], tmp_path)
