@@ -135,8 +135,10 @@ class _Run:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(messages))
                 tasks.create_task(self._speak())
-        except* JuneError as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:  # not except*: what that raises comes in a group again
+            if ours := group.subgroup(JuneError):
+                raise _first(ours) from None
+            raise
         self._seconds.total = self._now()
         answer = "".join(self._answer).strip()
         if not answer:
