@@ -16,8 +16,9 @@ def main() -> None:
     from june_cli.main import run
 
     code = run(sys.argv[1:], os.environ)
-    # all is done and said: a signal during the interpreter's own end must not change the exit code
-    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    # All is done and said. The interpreter puts handlers back to "die" at its end, unless they say "ignore".
+    for signum in ending:
+        signal.signal(signum, signal.SIG_IGN)
     sys.exit(code)
 
 
