@@ -143,17 +143,22 @@ def resample(clip: Clip, rate_hz: int) -> Clip:
     return Clip(np.concatenate(pieces) if pieces else np.zeros(0, np.int16), rate_hz)
 
 
+def require_kind(suffix: str) -> None:
+    """UsageProblem unless files of that suffix can be written."""
+    if suffix.lower() not in CODECS:
+        raise UsageProblem(
+            "audio-format",
+            f"June cannot write {suffix or 'files without a suffix'}.",
+            hint=f"one of {' '.join(CODECS)}",
+        )
+
+
 def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
     """A whole file of the kind a suffix names: .wav .flac .ogg .opus .mp3 .m4a .webm.
 
     Opus is coded for voice at 48 kHz. UsageProblem for an unknown suffix, BadInput for a clip under 0.1 s.
     """
-    if kind.lower() not in CODECS:
-        raise UsageProblem(
-            "audio-format",
-            f"June cannot write {kind or 'files without a suffix'}.",
-            hint=f"one of {' '.join(CODECS)}",
-        )
+    require_kind(kind)
     if clip.seconds < MIN_S:
         raise BadInput("audio-too-short", f"{clip.seconds:.3f} s of sound are too short for a file.")
     form, codec, rate_hz = CODECS[kind.lower()]

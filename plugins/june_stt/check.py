@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 from june_cli import wer
 from june_cli.assistant.audio import SPEECH_RATE_HZ, Clip, decode, resample
 from june_cli.assistant.speech import Stt, Tts
+from june_cli.bar import MISSED_EXIT, Bar
 from june_cli.engine import Running
 from june_cli.engine.up import using
 from june_cli.output import Table
@@ -23,14 +24,6 @@ from june_stt import manifest as manifests
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
     from june_cli.progress import Progress
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What the measurement has to reach; None: nothing."""
-
-    wer: float | None = None
-    rtf: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ class SttCheck:
     @property
     def exit_code(self) -> int:
         """5 when a bar was missed."""
-        return 5 if self.missed else 0
+        return MISSED_EXIT if self.missed else 0
 
     def blocks(self) -> list[str | Table]:
         """A line a clip, the totals, and which bars were missed."""
@@ -89,17 +82,17 @@ class _Spoken:
 def check_clips(june: Invocation, manifest: Path | None, bar: Bar, *, max_s: float, keep: bool) -> SttCheck:
     """Transcribe the manifest's clips, or sentences that June speaks itself, and compare."""
     entries = manifests.read(manifest) if manifest else []
-    clips = [_Spoken(str(e.path), e.transcript, decode(e.path, max_s=max_s)) for e in entries]
+    clips = []
+    with june.out.progress("Reading", len(entries)) as shown:
+        for number, entry in enumerate(entries):
+            shown.update(number, text=entry.path.name)
+            clips.append(_Spoken(str(entry.path), entry.transcript, decode(entry.path, max_s=max_s)))
     with using(june, ["stt"] if clips else ["stt", "tts"], keep=keep) as running:
         with june.out.progress("Measuring", len(clips) or len(sentences())) as shown:
             checks = asyncio.run(_check(running, clips, shown))
     result = _summed(checks, running["stt"].model, str(manifest) if manifest else "spoken by June")
-    missed = []
-    if bar.wer is not None and result.wer > bar.wer:
-        missed.append(f"WER {result.wer:.4f} is above the bar of {bar.wer:g}")
-    if bar.rtf is not None and result.rtf > bar.rtf:
-        missed.append(f"RTF {result.rtf:.4f} is above the bar of {bar.rtf:g}")
-    return SttCheck(**{**vars(result), "missed": tuple(missed)})
+    missed = bar.missed(wer=result.wer, rtf=result.rtf)
+    return replace(result, missed=missed)
 
 
 async def _check(

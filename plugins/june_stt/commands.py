@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from june_cli.bar import Bar
+
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
@@ -55,6 +57,6 @@ def check(
     june: Invocation = ctx.obj
     if june.words.dry_run:
         return planned(june, ["stt"] if manifest else ["stt", "tts"])
-    from june_stt.check import Bar, check_clips
+    from june_stt.check import check_clips
 
     return check_clips(june, manifest, Bar(max_wer, max_rtf), max_s=max_seconds, keep=keep)

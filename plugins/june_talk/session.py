@@ -14,7 +14,7 @@ import numpy as np
 
 from june_cli import files
 from june_cli.assistant import turn as turns
-from june_cli.assistant.audio import CODECS, Clip, decode, encode
+from june_cli.assistant.audio import Clip, decode, encode, require_kind
 from june_cli.assistant.llm import OpenAiChat, Sampling
 from june_cli.assistant.speech import Spoken, Stt, Transcript, Tts
 from june_cli.engine import Running, run
@@ -62,12 +62,7 @@ def turn(
     june: Invocation, question: Question, settings: Settings, *, output: Path, play: bool, keep: bool
 ) -> Talk:
     """One turn from question to written answer."""
-    if output.suffix.lower() not in CODECS:
-        raise UsageProblem(
-            "audio-format",
-            f"June cannot write {output.suffix or 'a file without a suffix'}.",
-            hint=f"one of {' '.join(CODECS)}",
-        )
+    require_kind(output.suffix)
     files.require_writable(output)
     player = _player() if play else ()
     with using(june, ("stt", "llm", "tts"), keep=keep) as running:

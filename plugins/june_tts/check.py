@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from june_cli import wer
 from june_cli.assistant.audio import Clip
 from june_cli.assistant.loudness import measure
 from june_cli.assistant.speech import Stt, Tts
+from june_cli.bar import MISSED_EXIT, Bar
 from june_cli.engine import Running
 from june_cli.engine.up import using
 from june_cli.output import Table
@@ -22,14 +23,6 @@ from june_cli.spoken import sentences
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
     from june_cli.progress import Progress
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What the measurement has to reach; None: nothing."""
-
-    wer: float | None = None
-    rtf: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class TtsCheck:
     @property
     def exit_code(self) -> int:
         """5 when a bar was missed."""
-        return 5 if self.missed else 0
+        return MISSED_EXIT if self.missed else 0
 
     def blocks(self) -> list[str | Table]:
         """A line a sentence, the totals, and which bars were missed."""
@@ -90,12 +83,8 @@ def check_voice(june: Invocation, voice: str, bar: Bar, *, keep: bool) -> TtsChe
         with june.out.progress("Measuring", len(sentences())) as shown:
             checks = asyncio.run(_check(running, voice, shown))
     found = _summed(checks, running)
-    missed = []
-    if bar.wer is not None and found.wer > bar.wer:
-        missed.append(f"WER {found.wer:.4f} is above the bar of {bar.wer:g}")
-    if bar.rtf is not None and found.rtf > bar.rtf:
-        missed.append(f"RTF {found.rtf:.4f} is above the bar of {bar.rtf:g}")
-    return TtsCheck(**{**vars(found), "missed": tuple(missed)})
+    missed = bar.missed(wer=found.wer, rtf=found.rtf)
+    return replace(found, missed=missed)
 
 
 async def _check(running: Mapping[str, Running], voice: str, shown: Progress) -> list[SentenceCheck]:

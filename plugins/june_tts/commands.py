@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from june_cli.bar import Bar
+
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
@@ -65,6 +67,6 @@ def check(
     june: Invocation = ctx.obj
     if june.words.dry_run:
         return planned(june, ["tts", "stt"])
-    from june_tts.check import Bar, check_voice
+    from june_tts.check import check_voice
 
     return check_voice(june, voice, Bar(max_wer, max_rtf), keep=keep)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from june_cli import files
-from june_cli.assistant.audio import CODECS, Clip, encode
+from june_cli.assistant.audio import Clip, encode, require_kind
 from june_cli.assistant.speech import Tts
 from june_cli.engine.up import using
 from june_cli.errors import UsageProblem
@@ -83,12 +83,7 @@ def say_text(june: Invocation, text: str, output: Path, manner: Manner, *, keep:
             f"the text has {len(text):,} characters; {MAX_CHARACTERS:,} can be spoken at once.",
             hint="split it into several calls",
         )
-    if output.suffix.lower() not in CODECS:
-        raise UsageProblem(
-            "audio-format",
-            f"June cannot write {output.suffix or 'a file without a suffix'}.",
-            hint=f"one of {' '.join(CODECS)}",
-        )
+    require_kind(output.suffix)
     files.require_writable(output)
     with using(june, ["tts"], keep=keep) as running, june.out.progress("Speaking") as bar:
         started = time.perf_counter()
