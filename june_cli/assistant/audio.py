@@ -90,7 +90,7 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
     blocks: list[Pcm] = []
     total = 0
     try:
-        with av.open(handle, mode="r", metadata_errors="ignore", options=INPUT) as container:
+        with av.open(handle, mode="r", options=INPUT, **_tolerance()) as container:
             if not container.streams.audio:
                 raise BadInput("audio-unreadable", f"{name} has no sound in it.")
             resampler = av.AudioResampler("s16", "mono", rate_hz)
@@ -118,6 +118,11 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
             hint="WAV, FLAC, OGG/Opus, MP3, M4A and WebM are understood",
         ) from error
     return np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+
+
+def _tolerance() -> dict[str, Any]:
+    """A tag that is no UTF-8 is no reason to refuse the sound. PyAV 19 never minds and has no such option."""
+    return {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _frames(container: Any) -> Any:

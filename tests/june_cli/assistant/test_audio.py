@@ -350,3 +350,10 @@ def test_raw_bytes_become_samples() -> None:
 @pytest.mark.parametrize(("data", "count"), [(b"", 0), (b"\x01", 0), (b"\x01\x00\x02", 1)])
 def test_an_odd_last_byte_is_dropped(data: bytes, count: int) -> None:
     assert len(from_bytes(data, 16_000).pcm) == count
+
+
+def test_tags_that_are_no_utf8_do_not_cost_the_sound() -> None:
+    title = b"\x03\xff\xfe\xe9bad"
+    frame = b"TIT2" + len(title).to_bytes(4, "big") + b"\0\0" + title
+    tag = b"ID3\x03\0\0" + bytes([0, 0, 0, len(frame)]) + frame
+    assert decode(tag + encode(tone(), ".mp3")).seconds > 0.5
