@@ -103,12 +103,12 @@ class Config:
                 if key not in values:
                     raise _unknown(layer.where(name, key), f"setting {key!r} in [{name}]", key, values)
                 where = layer.where(name, key)
-                values[key] = Value(key, _typed(raw, kinds[key], where, key), where)
+                values[key] = Value(key, typed(raw, kinds[key], where, key), where)
         for key in values:
             variable = (f"JUNE_{key}" if name == "june" else f"JUNE_{name}_{key}").replace("-", "_").upper()
             if self.environ.get(variable):
-                typed = _parsed(self.environ[variable], kinds[key], variable, key)
-                values[key] = Value(key, typed, variable)
+                said = _parsed(self.environ[variable], kinds[key], variable, key)
+                values[key] = Value(key, said, variable)
         for key, given in {**self.flags.get(name, {}), **(flags or {})}.items():
             if given is not None:
                 values[key] = Value(key, given, "--" + key.replace("_", "-"))
@@ -167,8 +167,8 @@ def _bare(kind: Any) -> Any:
     return kind
 
 
-def _typed(raw: Any, kind: Any, where: str, key: str) -> Any:
-    """A TOML value as the type the settings declare."""
+def typed(raw: Any, kind: Any, where: str, key: str) -> Any:
+    """A TOML value as the type a dataclass declares; UsageProblem names where it was written."""
     kind = _bare(kind)
     if typing.get_origin(kind) is Literal:
         if raw in typing.get_args(kind):
@@ -177,7 +177,7 @@ def _typed(raw: Any, kind: Any, where: str, key: str) -> Any:
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         if isinstance(raw, list):
-            return tuple(_typed(one, item, where, key) for one in raw)
+            return tuple(typed(one, item, where, key) for one in raw)
         raise _invalid(where, key, "a list", raw)
     if kind is Path and isinstance(raw, str):
         return Path(raw).expanduser()
@@ -201,8 +201,8 @@ def _parsed(text: str, kind: Any, where: str, key: str) -> Any:
         except ValueError as error:
             raise _invalid(where, key, f"of type {bare.__name__}", text) from error
     if typing.get_origin(bare) is tuple:
-        return _typed([part.strip() for part in text.split(",") if part.strip()], bare, where, key)
-    return _typed(text, bare, where, key)
+        return typed([part.strip() for part in text.split(",") if part.strip()], bare, where, key)
+    return typed(text, bare, where, key)
 
 
 def _invalid(where: str, key: str, wanted: str, raw: Any) -> UsageProblem:

@@ -166,6 +166,8 @@ def run(
         out.events = given.events
         return _run(Invocation(given, environ, out, given_engine=engine), rest)
     except JuneError as error:
+        if error.code == "stdout-not-writable":
+            _silence_stdout()
         out.error(error)
         return error.exit_code
     except KeyboardInterrupt as error:

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO
 
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, MachineLacks
 from june_cli.progress import EventProgress, PlainProgress, Progress, TerminalProgress
 
 
@@ -41,8 +41,8 @@ class Output:
 
     json: bool = False
     events: bool = False
-    stdout: TextIO = dataclasses.field(default_factory=lambda: sys.stdout)
-    stderr: TextIO = dataclasses.field(default_factory=lambda: sys.stderr)
+    stdout: TextIO = dataclasses.field(default_factory=lambda: sys.stdout or _nowhere())
+    stderr: TextIO = dataclasses.field(default_factory=lambda: sys.stderr or _nowhere())
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     @property
@@ -72,8 +72,7 @@ class Output:
     def write(self, text: str) -> None:
         """Text of a streamed answer, as it comes, for people only."""
         if not self.json:
-            self.stdout.write(text)
-            self.stdout.flush()
+            self._put(self.stdout, text)
 
     def note(self, text: str) -> None:
         """A remark beside the result, on stderr."""
@@ -93,7 +92,8 @@ class Output:
         if self.json:
             body = {"code": error.code, "message": error.message, "hint": error.hint}
             self._line(self.stdout, json.dumps({"error": body}, ensure_ascii=False))
-            return
+            if error.code != "stdout-not-writable":
+                return
         self._line(self.stderr, f"june: {error.message}")
         if error.hint:
             self._line(self.stderr, f"  hint: {error.hint}")
@@ -117,8 +117,21 @@ class Output:
 
     def _line(self, stream: TextIO, text: str) -> None:
         with self._lock:
-            stream.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+            self._put(stream, text.encode("utf-8", "replace").decode("utf-8") + "\n")
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
             stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if stream is not self.stdout:
+                return  # nowhere is left to complain
+            self.stdout = _nowhere()
+            raise MachineLacks(
+                "stdout-not-writable", f"standard output cannot be written: {error.strerror}."
+            ) from error
 
     def _rich(self, table: Table) -> None:
         from rich.console import Console
@@ -128,6 +141,11 @@ class Output:
         for row in table.rows:
             grid.add_row(*row)
         Console(file=self.stdout, highlight=False, markup=False).print(grid)
+
+
+def _nowhere() -> TextIO:
+    """A caller may have closed a stream (`>&-`): then what would go there goes nowhere."""
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lives as long as the process
 
 
 def plain(value: Any) -> Any:

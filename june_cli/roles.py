@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from june_cli import services
-from june_cli.config import CoreSettings, Layer
+from june_cli.config import CoreSettings, Layer, typed
 from june_cli.errors import UsageProblem
 from june_cli.plugins import Plugin
 from june_cli.spec import Choice, Limits, Service
@@ -133,13 +133,14 @@ def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
         raise UsageProblem("config-invalid", f"{where}: unknown {key!r} in a profile.", hint=hint)
     if key not in ROLES:
         return
-    fields = {f.name for f in dataclasses.fields(Role)}
-    for name in value if isinstance(value, dict) else ():
-        if name not in fields:
-            near = get_close_matches(name, fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(fields))}"
-            line = layer.where(f"profiles.{profile}.{key}", name)
+    kinds = typing.get_type_hints(Role)
+    for name, given in value.items() if isinstance(value, dict) else ():
+        line = layer.where(f"profiles.{profile}.{key}", name)
+        if name not in kinds:
+            near = get_close_matches(name, kinds, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(kinds))}"
             raise UsageProblem("config-invalid", f"{line}: unknown {name!r} for a role.", hint=hint)
+        typed(given, kinds[name], line, name)
 
 
 def _role(profile: str, name: str, content: Any) -> Role:

@@ -142,3 +142,12 @@ def test_a_role_can_be_given_a_model_of_ones_own(june: June) -> None:
     assert failed.exit_code == 2
     assert "config.toml:2: unknown 'laoder'" in failed.stderr
     assert "'loader'" in failed.stderr
+
+
+@pytest.mark.parametrize("line", ['threads = "x"', 'device = "gpu"', "path = 3"])
+def test_a_roles_value_of_the_wrong_type_is_named(june: June, line: str) -> None:
+    (june.home / "config").mkdir(parents=True)
+    (june.home / "config" / "config.toml").write_text(f"[profiles.tiny.stt]\n{line}\n")
+    failed = june("stt", "transcribe", "x.wav", "--dry-run")
+    assert failed.exit_code == 2
+    assert "config.toml:2: " in failed.stderr

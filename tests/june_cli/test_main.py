@@ -245,3 +245,19 @@ def test_help_on_a_terminal_is_rich_and_lists_a_broken_plugin_too(tmp_path: Path
 
 def test_a_table_on_a_terminal_is_boxed(tmp_path: Path) -> None:
     assert "┏━" in on_a_terminal(["config", "path"], tmp_path)
+
+
+@pytest.mark.parametrize("words", ["config show", "config show --json"])
+def test_a_full_stdout_is_one_clear_error_and_a_closed_one_is_none(tmp_path: Path, words: str) -> None:
+    june = f"{sys.executable} -m june_cli {words}"
+    full = subprocess.run(
+        ["bash", "-c", f"{june} >/dev/full"], capture_output=True, text=True, timeout=30, cwd=tmp_path
+    )
+    assert (full.returncode, full.stderr) == (
+        3,
+        "june: standard output cannot be written: No space left on device.\n",
+    )
+    closed = subprocess.run(
+        ["bash", "-c", f"{june} >&-"], capture_output=True, text=True, timeout=30, cwd=tmp_path
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
