@@ -13,6 +13,9 @@ def main() -> None:
     for signum in ending:
         if signal.getsignal(signum) != signal.SIG_IGN:  # nohup wants it ignored
             signal.signal(signum, lambda number, _: os._exit(128 + number))
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the caller closed it (`>&-`)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     from june_cli.main import run
 
     code = run(sys.argv[1:], os.environ)

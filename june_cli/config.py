@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from june_cli.errors import UsageProblem
-from june_cli.paths import Paths
+from june_cli.paths import Paths, expanded
 
 SYSTEM_FILE = Path("/etc/june/config.toml")
 HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
@@ -83,7 +83,7 @@ class Config:
         Raises UsageProblem, naming file and line, for TOML that does not parse and for unknown sections.
         """
         named = environ.get("JUNE_CONFIG")
-        files = [SYSTEM_FILE, Path(named).expanduser() if named else paths.config / "config.toml"]
+        files = [SYSTEM_FILE, expanded(named) if named else paths.config / "config.toml"]
         if named and not files[1].exists():
             raise UsageProblem("config-missing", f"JUNE_CONFIG names {files[1]}, which is not there.")
         layers = tuple(_read(path, ["june", "profiles", *plugins]) for path in files if path.exists())
@@ -180,7 +180,7 @@ def typed(raw: Any, kind: Any, where: str, key: str) -> Any:
             return tuple(typed(one, item, where, key) for one in raw)
         raise _invalid(where, key, "a list", raw)
     if kind is Path and isinstance(raw, str):
-        return Path(raw).expanduser()
+        return expanded(raw)
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
     if type(raw) is kind:

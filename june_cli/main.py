@@ -159,7 +159,8 @@ def run(
     `engine` replaces the one that flags and profile would choose: the one seam tests use.
     """
     out = out or Output()
-    out.json = "--json" in takewhile(lambda word: word != "--", args)  # also for what `take` refuses
+    before = [word.partition("=")[0] for word in takewhile(lambda word: word != "--", args)]
+    out.json = "--json" in before  # also for what `take` refuses
     restore = _handle_signals()
     try:
         given, rest = words.take(args)
@@ -171,6 +172,8 @@ def run(
         out.error(error)
         return error.exit_code
     except KeyboardInterrupt as error:
+        if out.json:
+            out.error(JuneError("interrupted", "the command was interrupted."))
         return getattr(error, "exit_code", 130)
     except BrokenPipeError:
         _silence_stdout()

@@ -53,7 +53,7 @@ class Output:
     def show(self, result: Any) -> None:
         """Print what a command returned. A result may have `blocks()` (strings and Tables) for people."""
         if self.json:
-            self._line(self.stdout, json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
+            self._line(self.stdout, self._json(plain(result)))
             return
         if result is None:
             return
@@ -67,7 +67,7 @@ class Output:
     def record(self, value: Any) -> None:
         """One JSON line of a command that streams, now; nothing when people read."""
         if self.json:
-            self._line(self.stdout, json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+            self._line(self.stdout, self._json(plain(value)))
 
     def write(self, text: str) -> None:
         """Text of a streamed answer, as it comes, for people only."""
@@ -91,7 +91,7 @@ class Output:
         """One error, as JSON on stdout or as two lines on stderr."""
         if self.json:
             body = {"code": error.code, "message": error.message, "hint": error.hint}
-            self._line(self.stdout, json.dumps({"error": body}, ensure_ascii=False))
+            self._line(self.stdout, self._json({"error": body}))
             if error.code != "stdout-not-writable":
                 return
         self._line(self.stderr, f"june: {error.message}")
@@ -117,11 +117,17 @@ class Output:
 
     def _line(self, stream: TextIO, text: str) -> None:
         with self._lock:
-            self._put(stream, text.encode("utf-8", "replace").decode("utf-8") + "\n")
+            self._put(stream, text + "\n")
+
+    def _json(self, value: Any) -> str:
+        """One line of JSON, in characters that stdout can carry."""
+        unicode = (getattr(self.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+        return json.dumps(value, ensure_ascii=not unicode, allow_nan=False)
 
     def _put(self, stream: TextIO, text: str) -> None:
+        encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
-            stream.write(text)
+            stream.write(text.encode(encoding, "replace").decode(encoding))
             stream.flush()
         except BrokenPipeError:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,18 +25,18 @@ class Paths:
         """Read `JUNE_HOME`, or the XDG directories; `MODEL_CACHE_DIR` and `JUNE_DATA_DIR` win over both."""
         home = environ.get("JUNE_HOME")
         if home:
-            base = Path(home).expanduser().absolute()
+            base = expanded(home).absolute()
             config, data, state = base / "config", base, base / "state"
         else:
             config = _xdg(environ, "XDG_CONFIG_HOME", ".config") / "june"
             data = _xdg(environ, "XDG_DATA_HOME", ".local/share") / "june"
             state = _xdg(environ, "XDG_STATE_HOME", ".local/state") / "june"
         if environ.get("JUNE_DATA_DIR"):
-            data = Path(environ["JUNE_DATA_DIR"]).expanduser().absolute()
+            data = expanded(environ["JUNE_DATA_DIR"]).absolute()
         models = environ.get("MODEL_CACHE_DIR")
         return cls(
             config=config,
-            models=Path(models).expanduser().absolute() if models else data / "models",
+            models=expanded(models).absolute() if models else data / "models",
             state=state,
             runs=data / "runs",
         )
@@ -47,6 +48,11 @@ def _xdg(environ: Mapping[str, str], name: str, fallback: str) -> Path:
         return Path(value)
     home = environ.get("HOME")
     return (Path(home) if home else Path.home()) / fallback
+
+
+def expanded(text: str) -> Path:
+    """A path with `~` as the home; `~nobody`, whose home is unknown, stays as it is written."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises for an unknown name
 
 
 def made(folder: Path) -> Path:

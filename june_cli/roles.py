@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from june_cli import services
 from june_cli.config import CoreSettings, Layer, typed
 from june_cli.errors import UsageProblem
+from june_cli.paths import expanded
 from june_cli.plugins import Plugin
 from june_cli.spec import Choice, Limits, Service
 from june_cli.store.catalog import Catalog, Model
@@ -91,7 +92,7 @@ class Roles:
 
     def own_folder(self, name: str) -> Path:
         """The folder a role's `path` names, for a model outside the catalog."""
-        return Path(self.role(name).path).expanduser().absolute()
+        return expanded(self.role(name).path).absolute()
 
     def service(self, name: str) -> Service:
         """The Service that serves a role, made for the role's model."""
@@ -140,7 +141,8 @@ def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
             near = get_close_matches(name, kinds, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(kinds))}"
             raise UsageProblem("config-invalid", f"{line}: unknown {name!r} for a role.", hint=hint)
-        typed(given, kinds[name], line, name)
+        if isinstance(typed(given, kinds[name], line, name), int) and given < 0:
+            raise UsageProblem("config-invalid", f"{line}: {name} must not be negative.")
 
 
 def _role(profile: str, name: str, content: Any) -> Role:

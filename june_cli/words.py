@@ -45,7 +45,9 @@ def take(args: Sequence[str]) -> tuple[GlobalWords, list[str]]:
             break
         name, equals, value = word.partition("=")
         field = name.removeprefix("--").replace("-", "_")
-        if word in FLAGS:
+        if name in FLAGS:
+            if equals:
+                raise UsageProblem("usage", f"{name} takes no value.")
             flags[field] = True
         elif name in VALUES:
             if not equals:

@@ -16,10 +16,12 @@ from june_cli.errors import JuneError
 
 
 def serve(
-    place: Place, register: Callable[[grpc.Server], str], *, workers: int = 4, queued: int = 16
+    place: Place, register: Callable[[grpc.Server], str], *, workers: int = 32, queued: int = 32
 ) -> None:
     """Serve until asked to stop, then finish what is under way within two seconds.
 
+    A worker mostly waits, for its turn at the model or for a live stream's next words: there are many, so
+    that idle streams keep nobody from asking about the service's health.
     `register` adds the handlers and returns the full service name. More than `workers + queued` calls at once
     are refused as RESOURCE_EXHAUSTED. Ends the process with code 98 when the port is taken.
     """
@@ -69,6 +71,11 @@ def explained(context: grpc.ServicerContext) -> Iterator[None]:
             )
         )
         context.abort(status, error.message[:MAX_SAID])
+    except Exception as error:  # noqa: BLE001 - the caller gets a sentence, the log the rest
+        log.exception("a call failed")
+        context.abort(
+            grpc.StatusCode.INTERNAL, f"the service failed ({type(error).__name__}); its log has more."
+        )
 
 
 def gone(context: grpc.ServicerContext) -> Callable[[], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -52,7 +53,10 @@ class ProcessEngine:
         """Start the service or join it; a changed spec restarts it unless another june is using it."""
         with self._records.locked(service.name):
             record = self._swept(service.name)
-            if record and record.spec_hash != service.hash:
+            if record and (record.spec_hash, set(record.ports)) != (
+                service.hash,
+                {p.name for p in service.ports},
+            ):
                 others = [user for user in record.users if user.alive and user != me()]
                 if others:
                     raise MachineLacks(
@@ -88,7 +92,7 @@ class ProcessEngine:
         with self._records.locked(name):
             record = self._swept(name)
             if record is None:
-                return False
+                return self._end_strays(name)  # its record may have been deleted under it
             self._end(record)
             return True
 
@@ -113,8 +117,9 @@ class ProcessEngine:
         if record and record.process and record.process.pid == pid and record.process.alive:
             return ""
         child = self._children.get(pid)
-        if child and child.poll() is not None:
-            return ending(child.returncode)
+        if child:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a zombie whose threads are still ending
+                return ending(child.wait(timeout=2.0))
         return "it was stopped or killed"
 
     def effort(self, running: Running) -> float:
@@ -155,6 +160,8 @@ class ProcessEngine:
     def _spawn(self, service: Service, *, keep: bool) -> Record:
         _require_packages(service)
         ports = {port.name: free_port(port.number) for port in service.ports}
+        if any(ports[port.name] != port.number for port in service.ports) and self._end_strays(service.name):
+            ports = {port.name: free_port(port.number) for port in service.ports}
         log = self._log(service.name)
         record = Record(
             service=service.name,
@@ -202,10 +209,16 @@ class ProcessEngine:
             return None
         return record
 
+    def _end_strays(self, name: str) -> bool:
+        """End what runs as this service of this home without a record; False when nothing does."""
+        found = strays(name, str(self._folder))
+        for stray in found:
+            end_group(stray, 1.0)
+        return bool(found)
+
     def _end(self, record: Record) -> None:
         if record.process is None:
-            for stray in strays(record.service, str(self._folder)):
-                end_group(stray, 1.0)
+            self._end_strays(record.service)
         if record.alive and record.process:
             end_group(record.process.pid, GRACE_S)
             child = self._children.pop(record.process.pid, None)
@@ -254,7 +267,7 @@ def _variables(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def _environ(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if k in PASSED or k.startswith("PYTHON")}
+    inherited = {k: v for k, v in os.environ.items() if k in PASSED}
     return {**inherited, **_variables(workload, ports)}
 
 

@@ -121,9 +121,11 @@ class Records:
             raw = json.loads((self.folder / f"{name}.json").read_text("utf-8"))
             process = Proc(**raw.pop("process")) if raw["process"] else raw.pop("process")
             users = tuple(Proc(**user) for user in raw.pop("users"))
-            return Record(**raw, process=process, users=users)
+            found = Record(**raw, process=process, users=users)
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        whole = isinstance(found.ports, dict) and isinstance(found.log, str)
+        return found if whole and all(isinstance(port, int) for port in found.ports.values()) else None
 
     def write(self, record: Record) -> None:
         """Replace the record in one step, so that a reader never sees half of one."""

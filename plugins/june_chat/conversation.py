@@ -16,6 +16,7 @@ from june_cli.assistant.llm import Message, OpenAiChat, Sampling
 from june_cli.engine import Running
 from june_cli.engine.up import using
 from june_cli.errors import JuneError, UsageProblem
+from june_cli.text import checked, not_unicode
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -48,7 +49,7 @@ def converse(
     june: Invocation, text: str | None, settings: Settings, *, show_reasoning: bool, keep: bool
 ) -> None:
     """Answer one text, or every line that comes in until it ends. With --json a line an exchange."""
-    questions = _lines(june) if text is None else iter([_checked(text)])
+    questions = _lines(june) if text is None else iter([checked(text, MAX_CHARACTERS, "the message")])
     first = next(questions, None)
     if first is None:
         raise UsageProblem("text-empty", "there is no message to answer.", hint='june chat "Hello, June."')
@@ -120,17 +121,9 @@ def _lines(june: Invocation) -> Iterator[str]:
         except KeyboardInterrupt:
             june.out.write("\n")
             raise
+        except UnicodeDecodeError as error:
+            raise not_unicode("standard input") from error
         if not person and not line:
             return
         if line.strip():
-            yield _checked(line)
-
-
-def _checked(text: str) -> str:
-    if not text.strip():
-        raise UsageProblem("text-empty", "there is no message to answer.", hint='june chat "Hello, June."')
-    if len(text) > MAX_CHARACTERS:
-        raise UsageProblem(
-            "text-too-long", f"the message has {len(text):,} characters; {MAX_CHARACTERS:,} are the limit."
-        )
-    return text.strip()
+            yield checked(line, MAX_CHARACTERS, "the message")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from june_cli.errors import UsageProblem
 from june_cli.spec import Choice, Mount, Port, Ready, Service
 
 
 def llm(choice: Choice) -> Service:
     """A GGUF model behind llama.cpp's OpenAI-compatible HTTP API."""
+    if choice.device != "cpu":
+        raise UsageProblem(
+            "device-unsupported", "this llama.cpp runs on the CPU only.", hint='device = "cpu"'
+        )
     return Service(
         name="llm",
         summary="language model (llama.cpp, OpenAI-compatible)",

@@ -6,10 +6,12 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from june_cli.errors import MachineLacks, UsageProblem
 
+LONGEST_NAME = 40
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling>=1.27"]
@@ -156,12 +158,16 @@ def write(name: str, folder: Path | None, taken: Sequence[str], *, dry_run: bool
         )
     if name in taken:
         raise UsageProblem("name-taken", f"june already has a word {name!r}.", hint="june plugin list")
+    package = f"june_{name.replace('-', '_')}"
+    if len(name) > LONGEST_NAME or find_spec(package):
+        raise UsageProblem(
+            "name-taken", f"a Python package {package!r} is there already, or the name is too long."
+        )
     target = folder or Path(f"june-{name}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageProblem(
             "folder-not-empty", f"{target} is there already and not empty.", hint="-o another folder"
         )
-    package = f"june_{name.replace('-', '_')}"
 
     def filled(text: str) -> str:
         upper = name.replace("-", "_").upper()

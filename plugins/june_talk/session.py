@@ -19,7 +19,8 @@ from june_cli.assistant.llm import OpenAiChat, Sampling
 from june_cli.assistant.speech import Spoken, Stt, Transcript, Tts
 from june_cli.engine import Running, run
 from june_cli.engine.up import using
-from june_cli.errors import JuneError, MachineLacks, UsageProblem
+from june_cli.errors import JuneError, MachineLacks
+from june_cli.text import checked
 from june_talk.result import Talk
 from june_talk.settings import Settings
 
@@ -48,13 +49,7 @@ def question_of(audio: Path | None, say: str | None, settings: Settings) -> Ques
     """Decode the audio, or look at the text, before anything is started."""
     if audio is not None:
         return Question(decode(audio, max_s=settings.max_seconds), "")
-    text = (say or "").strip()
-    if not text:
-        raise UsageProblem("text-empty", "there is no question to speak.")
-    if len(text) > MAX_SAY:
-        raise UsageProblem(
-            "text-too-long", f"the question has {len(text):,} characters; {MAX_SAY:,} are the limit."
-        )
+    text = checked(say or "", MAX_SAY, "the question")
     return Question(None, text)
 
 

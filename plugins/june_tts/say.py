@@ -16,8 +16,8 @@ from june_cli import files
 from june_cli.assistant.audio import Clip, encode, require_kind
 from june_cli.assistant.speech import Tts
 from june_cli.engine.up import using
-from june_cli.errors import UsageProblem
 from june_cli.output import Table
+from june_cli.text import checked, not_unicode
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -73,16 +73,7 @@ class Voices:
 
 def say_text(june: Invocation, text: str, output: Path, manner: Manner, *, keep: bool) -> Said:
     """Speak a text into a file whose suffix says its kind."""
-    if text == "-":
-        text = sys.stdin.read(MAX_CHARACTERS + 1)
-    if not text.strip():
-        raise UsageProblem("text-empty", "there is no text to speak.")
-    if len(text) > MAX_CHARACTERS:
-        raise UsageProblem(
-            "text-too-long",
-            f"the text has {len(text):,} characters; {MAX_CHARACTERS:,} can be spoken at once.",
-            hint="split it into several calls",
-        )
+    text = checked(_piped() if text == "-" else text, MAX_CHARACTERS, "the text")
     require_kind(output.suffix)
     files.require_writable(output)
     with using(june, ["tts"], keep=keep) as running, june.out.progress("Speaking") as bar:
@@ -92,6 +83,13 @@ def say_text(june: Invocation, text: str, output: Path, manner: Manner, *, keep:
     clip = Clip(np.concatenate([c.pcm for c in clips]), clips[0].rate_hz)
     files.write(output, encode(clip, output.suffix))
     return Said(str(output), clip.seconds, len(clips), running["tts"].model, seconds / clip.seconds)
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.read(MAX_CHARACTERS + 1)
+    except UnicodeDecodeError as error:
+        raise not_unicode("standard input") from error
 
 
 async def _speak(address: str, text: str, manner: Manner, bar: Progress) -> list[Clip]:

@@ -144,10 +144,19 @@ def test_a_role_can_be_given_a_model_of_ones_own(june: June) -> None:
     assert "'loader'" in failed.stderr
 
 
-@pytest.mark.parametrize("line", ['threads = "x"', 'device = "gpu"', "path = 3"])
+@pytest.mark.parametrize("line", ['threads = "x"', 'device = "gpu"', "path = 3", "threads = -1"])
 def test_a_roles_value_of_the_wrong_type_is_named(june: June, line: str) -> None:
     (june.home / "config").mkdir(parents=True)
     (june.home / "config" / "config.toml").write_text(f"[profiles.tiny.stt]\n{line}\n")
     failed = june("stt", "transcribe", "x.wav", "--dry-run")
     assert failed.exit_code == 2
     assert "config.toml:2: " in failed.stderr
+
+
+@pytest.mark.parametrize("role", ["stt", "tts", "llm"])
+def test_a_gpu_that_was_asked_for_is_never_replaced_by_the_cpu_in_silence(june: June, role: str) -> None:
+    (june.home / "config").mkdir(parents=True)
+    (june.home / "config" / "config.toml").write_text(f'[profiles.tiny.{role}]\ndevice = "cuda"\n')
+    failed = june("serve", "start", role, "--dry-run")
+    assert failed.exit_code == 2
+    assert "runs on the CPU only" in failed.stderr

@@ -49,6 +49,12 @@ def python(code: str, *, env: dict[str, str] | None = None) -> subprocess.Comple
         (("serve", "start", "sst"), 2, "service-unknown"),
         (("plugin", "new", "Not-A-Name"), 2, "name-invalid"),
         (("plugin", "new", "talk"), 2, "name-taken"),
+        (("plugin", "new", "cli"), 2, "name-taken"),  # its package would be june_cli
+        (("plugin", "new", "x" * 300), 2, "name-taken"),
+        (("chat", "\udcff hi"), 2, "text-not-unicode"),
+        (("tts", "say", "\udcff", "-o", "x.wav"), 2, "text-not-unicode"),
+        (("talk", "--say", "\udcff"), 2, "text-not-unicode"),
+        (("config", "show", "--events=1"), 2, "usage"),
         (("talk", "--say", "x", "--profile", "tinny"), 2, "profile-unknown"),
     ],
 )
@@ -261,3 +267,25 @@ def test_a_full_stdout_is_one_clear_error_and_a_closed_one_is_none(tmp_path: Pat
         ["bash", "-c", f"{june} >&-"], capture_output=True, text=True, timeout=30, cwd=tmp_path
     )
     assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_an_interrupted_command_is_one_json_value_too() -> None:
+    program = (
+        "import sys\nfrom june_cli import main\n"
+        "def stop(*a): raise main.Interrupted(15)\n"
+        "main._run = stop\nsys.exit(main.run(['talk', '--json'], {}))"
+    )
+    done = python(program)
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (143, "interrupted")
+
+
+def test_json_stays_json_on_a_stdout_that_is_not_unicode(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "june_cli", "stt", "transcribe", "\u00e9.wav", "--json"],
+        capture_output=True,
+        timeout=30,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 2
+    assert "\u00e9.wav" in json.loads(done.stdout)["error"]["message"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hibari import SAMPLE_RATE, Hibari
 
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, UsageProblem
 from june_tts.synthesisers import Sound, Synthesiser, Voice
 
 
@@ -36,4 +36,7 @@ class HibariVoice:
     def speak(self, sentence: str, voice: str, speed: float, seed: int) -> Sound:
         """The seed fixes the noise in the voice, so that the same words always sound the same."""
         del voice
-        return np.asarray(self._model(sentence, speed=speed, seed=seed), np.float32)
+        try:
+            return np.asarray(self._model(sentence, speed=speed, seed=seed), np.float32)
+        except (IndexError, KeyError, ValueError) as error:  # a number of four hundred digits, for one
+            raise UsageProblem("text-unspeakable", f"this voice cannot say {sentence[:60]!r}.") from error

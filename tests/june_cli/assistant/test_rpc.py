@@ -84,5 +84,5 @@ def test_a_very_long_message_does_not_lose_the_code(serve: Serve) -> None:
 
 def test_an_error_that_is_not_junes_is_not_made_one(serve: Serve) -> None:
     failed = failure(serve, ValueError("oops"))
-    assert failed.code() == grpc.StatusCode.UNKNOWN
+    assert failed.code() == grpc.StatusCode.INTERNAL
     assert rebuilt(failed) is None

@@ -163,6 +163,22 @@ def test_a_june_killed_before_it_wrote_the_number_down_leaves_a_trace_to_follow(
     assert not marked(folder)
 
 
+def test_a_service_whose_record_was_deleted_can_still_be_stopped(folder: Path) -> None:
+    up(ProcessEngine(folder), service(), keep=True)
+    (folder / "one.json").unlink()
+    assert ProcessEngine(folder).stop("one")
+    assert not marked(folder)
+
+
+def test_a_record_that_was_edited_is_not_believed(folder: Path) -> None:
+    up(ProcessEngine(folder), service(), keep=True)
+    path = folder / "one.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "ports": {}}))
+    up(ProcessEngine(folder), service())
+    assert len(marked(folder)) == 1
+    ProcessEngine(folder).stop("one")
+
+
 def test_a_record_of_before_a_reboot_is_cleared_and_its_number_left_alone(folder: Path) -> None:
     bystander = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True

@@ -18,10 +18,12 @@ from june_cli.words import GlobalWords
 
 CONFIG = """
 [profiles.tiny.stt]
+loader = "moonshine"
 path = "{0}"
 [profiles.tiny.llm]
 path = "{0}"
 [profiles.tiny.tts]
+loader = "hibari"
 path = "{0}"
 """
 
