@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -183,7 +184,7 @@ def typed(raw: Any, kind: Any, where: str, key: str) -> Any:
         return expanded(raw)
     if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
-    if type(raw) is kind:
+    if type(raw) is kind and not (isinstance(raw, float) and not math.isfinite(raw)):
         return raw
     raise _invalid(where, key, f"of type {kind.__name__}", raw)
 
@@ -197,7 +198,7 @@ def _parsed(text: str, kind: Any, where: str, key: str) -> Any:
         raise _invalid(where, key, "true or false", text)
     if bare in (int, float):
         try:
-            return bare(text)
+            return typed(bare(text), bare, where, key)
         except ValueError as error:
             raise _invalid(where, key, f"of type {bare.__name__}", text) from error
     if typing.get_origin(bare) is tuple:

@@ -100,6 +100,7 @@ def _core() -> type:
         "[talk]\non = 1\n",
         '[talk]\nmode = "fast"\n',
         "[talk]\nmany = 3\n",
+        "[talk]\nratio = nan\n",
         "[talk]\ncount = true\n",
     ],
 )
