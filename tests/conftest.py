@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,16 @@ import grpc
 import pytest
 
 from june_cli.assistant.rpc import MAX_MESSAGE_BYTES
+from june_cli.engine import PRIVATE
 
 Serve = Callable[[Callable[[grpc.Server], None]], str]
 
 pytest_plugins = ["june_cli.testing"]
+
+
+def pytest_configure() -> None:
+    """No test reports to a vendor either: see `PRIVATE` in june_cli/engine."""
+    os.environ |= PRIVATE
 
 
 @pytest.fixture(autouse=True, scope="session")
