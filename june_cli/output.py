@@ -41,8 +41,8 @@ class Output:
 
     json: bool = False
     events: bool = False
-    stdout: TextIO = dataclasses.field(default_factory=lambda: sys.stdout or _nowhere())
-    stderr: TextIO = dataclasses.field(default_factory=lambda: sys.stderr or _nowhere())
+    stdout: TextIO = dataclasses.field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = dataclasses.field(default_factory=lambda: sys.stderr)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     @property
@@ -150,7 +150,7 @@ class Output:
 
 
 def _nowhere() -> TextIO:
-    """A caller may have closed a stream (`>&-`): then what would go there goes nowhere."""
+    """Where the rest goes once stdout has failed."""
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it lives as long as the process
 
 

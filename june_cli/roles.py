@@ -6,12 +6,11 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from june_cli import services
+from june_cli import nearest, services
 from june_cli.config import CoreSettings, Layer, typed
 from june_cli.errors import UsageProblem
 from june_cli.paths import expanded
@@ -57,8 +56,7 @@ class Roles:
         core = invocation.config.section("june", CoreSettings)
         known = _profiles(invocation.config.tables("profiles"))
         if core.profile not in known:
-            near = get_close_matches(core.profile, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            hint = nearest.hint(core.profile, sorted(known))
             raise UsageProblem("profile-unknown", f"there is no profile {core.profile!r}.", hint=hint)
         profile = dict(known[core.profile])
         return cls(
@@ -129,8 +127,7 @@ def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
     where = layer.where(f"profiles.{profile}")
     allowed = [*ROLES, "engine", "summary"]
     if key not in allowed:
-        near = get_close_matches(key, allowed, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(allowed)}"
+        hint = nearest.hint(key, allowed)
         raise UsageProblem("config-invalid", f"{where}: unknown {key!r} in a profile.", hint=hint)
     if key not in ROLES:
         return
@@ -138,8 +135,7 @@ def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
     for name, given in value.items() if isinstance(value, dict) else ():
         line = layer.where(f"profiles.{profile}.{key}", name)
         if name not in kinds:
-            near = get_close_matches(name, kinds, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(kinds))}"
+            hint = nearest.hint(name, sorted(kinds))
             raise UsageProblem("config-invalid", f"{line}: unknown {name!r} for a role.", hint=hint)
         if isinstance(typed(given, kinds[name], line, name), int) and given < 0:
             raise UsageProblem("config-invalid", f"{line}: {name} must not be negative.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
 
+from june_cli import nearest
 from june_cli.errors import JuneError, UsageProblem
 from june_cli.plugins import Plugin
 from june_cli.spec import Choice, Service
@@ -40,7 +40,20 @@ def get(name: str, choice: Choice, known: Mapping[str, Plugin]) -> Service:
     """The Service of that name, made for a choice of model. UsageProblem names the nearest otherwise."""
     offered = builders(known)
     if name not in offered:
-        near = get_close_matches(name, offered, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(offered)) or 'none'}"
+        hint = nearest.hint(name, sorted(offered))
         raise UsageProblem("service-unknown", f"no plugin offers a service {name!r}.", hint=hint)
     return offered[name](choice)
+
+
+def require_loader(choice: Choice, known: Iterable[str], cpu_only: Iterable[str]) -> None:
+    """A loader that does not exist, or that would take a CPU in silence where a GPU was asked for."""
+    if choice.loader not in known:
+        raise UsageProblem(
+            "loader-unknown",
+            f"{choice.loader!r} is no loader for {choice.role}.",
+            hint=f"known: {', '.join(sorted(known))}",
+        )
+    if choice.loader in cpu_only and choice.device != "cpu":
+        raise UsageProblem(
+            "device-unsupported", f"{choice.loader} runs on the CPU only.", hint='device = "cpu"'
+        )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+PORT_TAKEN_EXIT = 98  # EADDRINUSE: what June's servers exit with when somebody took their port first
+
 
 def free_port(preferred: int, host: str = "127.0.0.1") -> int:
     """`preferred` if nobody listens there, else a free port that the system picks."""

@@ -17,7 +17,6 @@ from types import FrameType
 from june_cli.errors import JuneError
 
 log = logging.getLogger("june")
-PORT_TAKEN_EXIT = 98
 LOG_CAP_BYTES = 10 * 1024 * 1024
 
 

@@ -10,8 +10,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.assistant.rpc import CODE_KEY, EXIT_KEY, HINT_KEY, MAX_MESSAGE_BYTES, MAX_SAID, STATUS
-from june_cli.assistant.serving import PORT_TAKEN_EXIT, Place, log, stop_asked
+from june_cli.assistant.serving import Place, log, stop_asked
 from june_cli.errors import JuneError
 
 

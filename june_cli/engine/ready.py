@@ -15,7 +15,6 @@ from june_cli.spec import Ready, Service
 
 PROBE_S = 1.0
 POLL_S = 0.03
-PORT_TAKEN_EXIT = 98  # EADDRINUSE: what June's servers exit with when somebody took their port first
 
 
 def probe(ready: Ready, running: Running, log_tail: Callable[[], list[str]]) -> str:

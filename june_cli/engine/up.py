@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.engine import Engine, Running
-from june_cli.engine.ready import POLL_S, PORT_TAKEN_EXIT, Wait
+from june_cli.engine.ready import POLL_S, Wait
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import NotReady
 from june_cli.spec import Service

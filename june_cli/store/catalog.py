@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from june_cli import nearest
 from june_cli.errors import UsageProblem
 
 
@@ -70,8 +70,7 @@ class Catalog:
         """One model; UsageProblem offers the nearest name."""
         if name in self.models:
             return self.models[name]
-        near = get_close_matches(name, self.models, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(self.models))}"
+        hint = nearest.hint(name, sorted(self.models))
         raise UsageProblem("model-unknown", f"the catalog has no model {name!r}.", hint=hint)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import xllamacpp
 
 from june_cli.assistant import serving
-from june_cli.assistant.ports import free_port
+from june_cli.assistant.ports import PORT_TAKEN_EXIT, free_port
 from june_cli.errors import JuneError
 from june_cli.store import where
 
@@ -53,7 +53,7 @@ def main(place: serving.Place) -> None:
     model = gguf(where.checked(place.model_dir))
     if place.host == "127.0.0.1" and free_port(place.port) != place.port:
         serving.log.error("port %d on %s is taken", place.port, place.host)
-        sys.exit(serving.PORT_TAKEN_EXIT)
+        sys.exit(PORT_TAKEN_EXIT)
     try:
         server = xllamacpp.Server(parameters(place, model))
     except RuntimeError as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from june_cli import nearest
 from june_cli.engine import Engine
 from june_cli.engine.ready import ready_now
 from june_cli.engine.up import planned, using
@@ -124,8 +124,7 @@ def _roles(june: Invocation, names: Sequence[str] | None) -> list[str]:
     known = list(june.roles.roles)
     for name in names or ():
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            hint = nearest.hint(name, known)
             raise UsageProblem(
                 "service-unknown", f"profile {june.roles.profile!r} has no {name!r}.", hint=hint
             )

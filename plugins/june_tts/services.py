@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from june_cli.errors import UsageProblem
+from june_cli.services import require_loader
 from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Service
 
 PACKAGES = {"hibari": ("hibari",), "coqui": ("TTS",)}
@@ -11,7 +11,7 @@ CPU_ONLY = ("hibari",)
 
 def tts(choice: Choice) -> Service:
     """One synthesiser behind gRPC `june.tts.v1.TextToSpeech`."""
-    _require_known(choice)
+    require_loader(choice, PACKAGES, CPU_ONLY)
     return Service(
         name="tts",
         summary="text to speech",
@@ -30,19 +30,6 @@ def tts(choice: Choice) -> Service:
         memory_bytes=choice.limits.memory_bytes or 1024**3,
         ready=Ready("grpc", port="grpc", service="june.tts.v1.TextToSpeech"),
     )
-
-
-def _require_known(choice: Choice) -> None:
-    """A loader that does not exist, or that would take a CPU in silence where a GPU was asked for."""
-    if choice.loader not in PACKAGES:
-        known = ", ".join(sorted(PACKAGES))
-        raise UsageProblem(
-            "loader-unknown", f"{choice.loader!r} is no loader for tts.", hint=f"known: {known}"
-        )
-    if choice.loader in CPU_ONLY and choice.device != "cpu":
-        raise UsageProblem(
-            "device-unsupported", f"{choice.loader} runs on the CPU only.", hint='device = "cpu"'
-        )
 
 
 SERVICES = {"tts": tts}
