@@ -28,6 +28,8 @@ class Invocation:
     out: Output
     known: dict[str, Plugin] = field(default_factory=plugins.found)
     given_engine: Engine | None = None
+    _engines: dict[str, Engine] = field(default_factory=dict)
+    _chosen: dict[str, Engine] = field(default_factory=dict)
 
     @cached_property
     def paths(self) -> Paths:
@@ -47,9 +49,22 @@ class Invocation:
 
         return Roles.of(self)
 
-    @cached_property
-    def engine(self) -> Engine:
-        """Where this run's services run: the engine it was given, or the one flags and profile name."""
+    def engine_of(self, role: str) -> Engine:
+        """Where the service of a role runs, or would."""
         from june_cli import engine
 
-        return self.given_engine or engine.of(self)
+        if self.given_engine:
+            return self.given_engine
+        if role not in self._chosen:
+            self._chosen[role] = engine.chosen(self, role)
+        return self._chosen[role]
+
+    def engine_named(self, name: str) -> Engine:
+        """One engine, made once a run."""
+        from june_cli import engine
+
+        if self.given_engine:
+            return self.given_engine
+        if name not in self._engines:
+            self._engines[name] = engine.named(name, self)
+        return self._engines[name]

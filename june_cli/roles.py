@@ -26,9 +26,13 @@ ROLES = ("stt", "llm", "tts")
 
 @dataclass(frozen=True)
 class Role:
-    """One line of a profile. `path` and `loader` are for a model of one's own, outside the catalog."""
+    """One line of a profile. `path` and `loader` are for a model of one's own, outside the catalog.
+
+    `docker_service` is the service in its place when it runs in Docker, where another server suits better.
+    """
 
     service: str
+    docker_service: str = ""
     model: str = ""
     path: str = ""
     loader: str = ""
@@ -41,10 +45,11 @@ class Role:
 
 @dataclass(frozen=True)
 class Roles:
-    """The profile of this run."""
+    """The profile of this run, its engine, and the one that flag, variable or configuration ask for."""
 
     profile: str
     engine: str
+    engine_asked: str
     roles: Mapping[str, Role]
     catalog: Catalog
     models: Path
@@ -61,7 +66,8 @@ class Roles:
         profile = dict(known[core.profile])
         return cls(
             profile=core.profile,
-            engine=core.engine or str(profile.get("engine", "process")),
+            engine=str(profile.get("engine", "process")),
+            engine_asked=core.engine,
             roles={name: _role(core.profile, name, profile[name]) for name in ROLES if name in profile},
             catalog=Catalog.load(),
             models=invocation.paths.models,
@@ -92,8 +98,8 @@ class Roles:
         """The folder a role's `path` names, for a model outside the catalog."""
         return expanded(self.role(name).path).absolute()
 
-    def service(self, name: str) -> Service:
-        """The Service that serves a role, made for the role's model."""
+    def service(self, name: str, engine: str) -> Service:
+        """The Service that serves a role in one engine, made for the role's model."""
         role, model = self.role(name), self.model(name)
         folder = model.folder(self.models) if model else self.own_folder(name)
         choice = Choice(
@@ -105,7 +111,8 @@ class Roles:
             device=role.device,
             limits=Limits(role.threads, role.memory_bytes, role.context_tokens),
         )
-        return services.get(role.service, choice, self.plugins)
+        wanted = role.docker_service if engine == "docker" and role.docker_service else role.service
+        return services.get(wanted, choice, self.plugins)
 
 
 def _profiles(tables: list[tuple[Layer, dict[str, Any]]]) -> dict[str, dict[str, Any]]:

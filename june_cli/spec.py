@@ -45,6 +45,27 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Ulimit:
+    """A limit of the kernel for each process, as `docker run --ulimit` has it; -1: none."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """One protection that a workload cannot live with, and why. Without a reason nothing is relaxed.
+
+    `writable-root`: its root file system is not read-only. `exec-tmp`: programs may run from its tmpfs.
+    `host-ipc`: it shares the host's shared memory. `root-user`: it runs as root inside.
+    """
+
+    what: Literal["writable-root", "exec-tmp", "host-ipc", "root-user"]
+    why: str
+
+
+@dataclass(frozen=True)
 class Gpu:
     """A need for GPUs. A workload that asks for one and gets none stops; it never falls back."""
 
@@ -60,9 +81,10 @@ class Ready:
     `limit_s`; `stall_s` without any progress ends the wait.
     """
 
-    kind: Literal["http", "grpc", "log", "port"]
+    kind: Literal["http", "grpc", "log", "port", "triton"]
     port: str = ""
     path: str = "/health"  # http
+    model: str = ""  # triton: the model that has to answer a real request
     service: str = ""  # grpc: the name asked of the standard health service
     pattern: str = ""  # log: a regular expression that a line must match
     deadline_s: float = 60.0
@@ -89,6 +111,8 @@ class Workload:
     shm_bytes: int = 0
     tmpfs: tuple[tuple[str, int], ...] = (("/tmp", 64 * 1024 * 1024),)  # noqa: S108 - inside a container
     stop_s: float = 5.0  # between the polite signal and the last one
+    ulimits: tuple[Ulimit, ...] = ()
+    relaxed: tuple[Relaxed, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -99,9 +123,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class Service(Workload):
-    """A workload that stays, and is usable once `ready` says so."""
+    """A workload that stays, and is usable once `ready` says so.
+
+    `api` is what a client has to speak: `openai` and `triton` tell the two servers of language models apart.
+    """
 
     ready: Ready = field(default_factory=lambda: Ready("port"))
+    api: Literal["", "grpc", "openai", "triton"] = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from june_cli.engine import Running
 from june_cli.main import run
 from june_cli.output import Output
-from june_cli.spec import Job, Service
+from june_cli.spec import Job, Service, Workload
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class FakeEngine:
     released: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
-    ended: dict[str, str] = field(default_factory=dict)
+    endings: dict[str, str] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     job_result: Any = None
     name: str = "fake"
@@ -91,8 +92,12 @@ class FakeEngine:
         return sorted({s.name for s in self.launched} - set(self.stopped))
 
     def alive(self, running: Running) -> str:
-        """What `ended` says of it."""
-        return self.ended.get(running.service, "")
+        """What `endings` says of it."""
+        return self.endings.get(running.service, "")
+
+    def ended(self, name: str) -> str:
+        """What `endings` says of it."""
+        return self.endings.get(name, "")
 
     def effort(self, running: Running) -> float:
         """Always busy."""
@@ -114,9 +119,27 @@ class FakeEngine:
         self.jobs.append(job)
         return self.job_result
 
-    def describe(self, service: Service) -> str:
+    def describe(self, workload: Workload, *, keep: bool) -> str:
         """Its command."""
-        return " ".join(service.command)
+        del keep
+        return " ".join(workload.command)
+
+    def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
+        """None."""
+        del workloads
+        return []
+
+    def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
+        """Nothing is needed."""
+
+    def trouble(self, running: Running) -> str:
+        """What `troubles` says of it."""
+        return self.troubles.get(running.service, "")
+
+    def follow(self, name: str) -> Iterator[str]:
+        """Nothing more is said."""
+        del name
+        return iter(())
 
 
 @dataclass

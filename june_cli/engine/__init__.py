@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from june_cli.errors import MachineLacks, UsageProblem
-from june_cli.spec import Job, Service
+from june_cli import nearest
+from june_cli.errors import JuneError, UsageProblem
+from june_cli.spec import Job, Service, Workload
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
+    from june_cli.output import Output
 
 # What every workload is told, in whichever engine: no hub, and no library's report to its vendor.
 # onnxruntime 1.29 and later uploads usage events from the moment of its import unless the variable is set.
@@ -39,6 +41,7 @@ class Running:
     kept: bool
     started_at: float
     log: Path | None = None
+    image: str = ""
 
     def address(self, port: str) -> str:
         """`127.0.0.1:PORT` of one of its ports."""
@@ -61,6 +64,9 @@ class Engine(Protocol):
 
     name: str
 
+    def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
+        """Have all that they need to start, images for example; nothing runs yet."""
+
     def launch(self, service: Service, *, keep: bool) -> Running:
         """Start a service, or join the one already running from the same spec. It may not be ready yet."""
 
@@ -79,6 +85,12 @@ class Engine(Protocol):
     def alive(self, running: Running) -> str:
         """Why it has ended; empty while it lives."""
 
+    def ended(self, name: str) -> str:
+        """Why a service that was to stay does not run any more; empty when it runs or was stopped."""
+
+    def trouble(self, running: Running) -> str:
+        """What is wrong with a service that runs, a lost GPU for one; empty when nothing is known to be."""
+
     def effort(self, running: Running) -> float:
         """A number that grows while the service works on anything: processor time and log bytes."""
 
@@ -88,24 +100,54 @@ class Engine(Protocol):
     def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of its log, also after it ended."""
 
+    def follow(self, name: str) -> Iterator[str]:
+        """Every line it writes from now on, until it ends or the iterator is closed."""
+
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end and return its one result."""
 
-    def describe(self, service: Service) -> str:
+    def describe(self, workload: Workload, *, keep: bool) -> str:
         """The command line that would start it: what `--dry-run` prints."""
 
+    def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
+        """The command lines that have to come before those."""
 
-def of(invocation: Invocation) -> Engine:
-    """The engine of this run: flag, JUNE_ENGINE or configuration, else the profile's own."""
-    name = invocation.roles.engine
+
+NAMES = ("process", "docker")
+
+
+def named(name: str, invocation: Invocation) -> Engine:
+    """One engine by name."""
     if name == "process":
         from june_cli.engine.process import ProcessEngine
 
         return ProcessEngine(invocation.paths.state / "services")
     if name == "docker":
-        raise MachineLacks(
-            "engine-unavailable",
-            "this version of June cannot run services in Docker yet.",
-            hint="--engine process runs them as processes of this environment",
-        )
-    raise UsageProblem("engine-unknown", f"there is no engine {name!r}.", hint="known: process, docker")
+        from june_cli.engine.docker import DockerEngine
+
+        return DockerEngine(invocation.environ, invocation.paths.state)
+    hint = nearest.hint(name, NAMES) or f"known: {', '.join(NAMES)}"
+    raise UsageProblem("engine-unknown", f"there is no engine {name!r}.", hint=hint)
+
+
+def chosen(invocation: Invocation, role: str) -> Engine:
+    """The engine of one role: what was asked for, else the one that runs it, else the profile's.
+
+    Asked for by flag, JUNE_ENGINE or configuration.
+
+    Services of a profile that is for GPUs run in Docker, always. Looking for the other engine costs nothing
+    where it never ran anything, and a Docker Engine that does not answer runs nothing.
+    """
+    asked = invocation.roles.engine_asked
+    own = invocation.engine_named(asked or invocation.roles.engine)
+    if asked or own.name == "docker":
+        return own
+    from june_cli.engine.docker import might_run
+
+    if own.find(role) is None and might_run(invocation.paths.state, role):
+        docker = invocation.engine_named("docker")
+        try:
+            return docker if docker.find(role) else own
+        except JuneError:
+            return own
+    return own

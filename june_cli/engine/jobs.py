@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from june_cli.errors import JuneError
@@ -34,30 +34,34 @@ def run(
             start_new_session=True,
         )
         try:
-            answer = _listen(job, process, on_event)
+            said = answer(_lines(job, process), on_event)
             returncode = process.wait(timeout=job.stop_s)
         except subprocess.TimeoutExpired:
-            returncode, answer = -signal.SIGKILL, None
+            returncode, said = -signal.SIGKILL, None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if process.stdout:
                 process.stdout.close()
-        if answer and "error" in answer:
-            raise JuneError(**answer["error"])
-        if returncode or answer is None:
-            err.seek(0)
-            last = err.read()[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:]
-            ending = f"exit code {returncode}" if returncode else "no result"
-            raise JuneError("job-failed", f"{job.name} ended with {ending}{': ' + last[0] if last else ''}.")
-        return answer["result"]
+        err.seek(0)
+        last = err.read()[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:]
+        return result(job, said, f"it ended with exit code {returncode}" if returncode else "", last)
 
 
-def _listen(
-    job: Job, process: subprocess.Popen[bytes], on_event: Callable[[dict[str, Any]], None]
-) -> dict[str, Any] | None:
-    for line in _lines(job, process):
+def result(job: Job, said: dict[str, Any] | None, ended: str, stderr: Sequence[str]) -> Any:
+    """What a job's last message means: its result, its error, or a failure explained by its last words."""
+    if said and "error" in said:
+        raise JuneError(**said["error"])
+    if ended or said is None:
+        last = f": {stderr[-1]}" if stderr else ""
+        raise JuneError("job-failed", f"{job.name} gave no result: {ended or 'it said nothing'}{last}.")
+    return said["result"]
+
+
+def answer(lines: Iterable[bytes], on_event: Callable[[dict[str, Any]], None]) -> dict[str, Any] | None:
+    """The message that ends a job, its result or its error; events before it are handed on."""
+    for line in lines:
         try:
             message = json.loads(line)
         except ValueError:

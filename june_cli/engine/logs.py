@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -11,6 +12,7 @@ from typing import IO
 from june_cli.paths import made, writable
 
 KEPT = 3
+FOLLOW_S = 0.2
 
 
 @contextmanager
@@ -42,3 +44,39 @@ def tail(path: Path, lines: int, window: int = 256 * 1024) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()[-lines:]
     except FileNotFoundError:
         return []
+
+
+def lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Whole lines out of a stream that comes in pieces."""
+    buffer = b""
+    for piece in pieces:
+        *whole, buffer = (buffer + piece).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace").rstrip("\r")
+    if buffer:
+        yield buffer.decode("utf-8", "replace")
+
+
+def follow(path: Path, alive: Callable[[], bool]) -> Iterator[str]:
+    """Every line appended from now on, while somebody may append; a log begun anew is read from its start."""
+
+    def pieces() -> Iterator[bytes]:
+        position = path.stat().st_size if path.exists() else 0
+        while True:
+            living = alive()
+            try:
+                with path.open("rb") as file:
+                    if file.seek(0, os.SEEK_END) < position:
+                        position = 0
+                    file.seek(position)
+                    piece = file.read(1 << 16)
+            except FileNotFoundError:
+                piece = b""
+            position += len(piece)
+            yield piece
+            if not piece:
+                if not living:
+                    return
+                time.sleep(FOLLOW_S)
+
+    yield from lines(pieces())

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from june_cli.assistant.ports import free_port
-from june_cli.engine import PRIVATE, Running, jobs, logs
-from june_cli.engine.processes import MARK, end_group, ending, strays
-from june_cli.engine.record import Proc, Record, Records, me
+from june_cli.engine import Running, jobs, logs
+from june_cli.engine.child import Child, command, environ, require_packages, variables
+from june_cli.engine.processes import MARK, busy_s, end_group, ending, resident_bytes, strays, tree
+from june_cli.engine.record import Proc, Record, Records, boot_id, me
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 
-HOST = "127.0.0.1"
+if TYPE_CHECKING:
+    from june_cli.output import Output
+
 GRACE_S = 5.0  # between the polite signal and the last one
-# What a service may see of the caller's environment. Everything else, tokens above all, stays outside.
-PASSED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TZ",
-    "LD_LIBRARY_PATH",
-    "VIRTUAL_ENV",
-    "XDG_CACHE_HOME",
-)
 
 
 class ProcessEngine:
@@ -47,7 +34,13 @@ class ProcessEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._records = Records(folder)
-        self._children: dict[int, _Child] = {}
+        self._children: dict[int, Child] = {}
+
+    def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
+        """Nothing has to be made; MachineLacks names what this environment lacks, before anything starts."""
+        del out
+        for workload in workloads:
+            require_packages(workload)
 
     def launch(self, service: Service, *, keep: bool) -> Running:
         """Start the service or join it; a changed spec restarts it unless another june is using it."""
@@ -99,8 +92,8 @@ class ProcessEngine:
     def find(self, name: str) -> Running | None:
         """The service of that name, if it really runs; what a dead june left behind is ended."""
         record = self._records.read(name)
-        if record is None:
-            return None
+        if record is None or (record.kept and record.process and not record.alive):
+            return None  # what was to stay and ended keeps its record: `ended` explains it
         if not record.alive or not (record.kept or any(user.alive for user in record.users)):
             with self._records.locked(name):
                 record = self._swept(name)
@@ -122,43 +115,59 @@ class ProcessEngine:
                 return ending(child.wait(timeout=2.0))
         return "it was stopped or killed"
 
+    def ended(self, name: str) -> str:
+        """Why a kept service does not run any more."""
+        record = self._records.read(name)
+        if record is None or record.process is None or not record.kept or record.alive:
+            return ""
+        return (
+            "it was stopped or killed" if record.process.boot == boot_id() else "this machine was restarted"
+        )
+
+    def trouble(self, running: Running) -> str:
+        """Nothing that can be seen from outside a process."""
+        del running
+        return ""
+
     def effort(self, running: Running) -> float:
         """Processor seconds plus log size: either moving means that it works on something."""
-        try:
-            times = psutil.Process(int(running.id)).cpu_times()
-        except psutil.Error:
-            return 0.0
         size = running.log.stat().st_size if running.log and running.log.exists() else 0
-        return float(times.user + times.system) + size / 1000
+        return busy_s(tree(int(running.id))) + size / 1000
 
     def memory_bytes(self, running: Running) -> int:
         """Resident memory of the process and its children."""
-        try:
-            process = psutil.Process(int(running.id))
-            return sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
-        except psutil.Error:
-            return 0
+        return resident_bytes(tree(int(running.id)))
 
     def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of the service's log."""
         return logs.tail(self._log(name), lines)
 
+    def follow(self, name: str) -> Iterator[str]:
+        """Every line it writes from now on."""
+        return logs.follow(self._log(name), lambda: self.find(name) is not None)
+
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end in this environment."""
-        environ = _environ(job, {port.name: free_port(port.number) for port in job.ports})
-        return jobs.run(job, _command(job), environ, on_event)
+        ports = {port.name: free_port(port.number) for port in job.ports}
+        return jobs.run(job, command(job), environ(job, ports), on_event)
 
-    def describe(self, service: Service) -> str:
+    def describe(self, workload: Workload, *, keep: bool) -> str:
         """The line that starts the service by hand, with its variables in front."""
-        variables = _variables(service, {port.name: port.number for port in service.ports})
-        words = [f"{key}={shlex.quote(value)}" for key, value in variables.items()]
-        return " ".join([*words, shlex.join(_command(service))])
+        del keep
+        told = variables(workload, {port.name: port.number for port in workload.ports})
+        words = [f"{key}={shlex.quote(value)}" for key, value in told.items()]
+        return " ".join([*words, shlex.join(command(workload))])
+
+    def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
+        """None."""
+        del workloads
+        return []
 
     def _log(self, name: str) -> Path:
         return self._folder / "logs" / f"{name}.log"
 
     def _spawn(self, service: Service, *, keep: bool) -> Record:
-        _require_packages(service)
+        require_packages(service)
         ports = {port.name: free_port(port.number) for port in service.ports}
         if any(ports[port.name] != port.number for port in service.ports) and self._end_strays(service.name):
             ports = {port.name: free_port(port.number) for port in service.ports}
@@ -176,12 +185,12 @@ class ProcessEngine:
         self._records.write(record)  # before the process: a june killed in between leaves a trace to follow
         try:
             with logs.opened(log) as sink:
-                child = _Child(
-                    _command(service),
+                child = Child(
+                    command(service),
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT,
-                    env={**_environ(service, ports), MARK: str(self._folder), "JUNE_LOG_FILE": str(log)},
+                    env={**environ(service, ports), MARK: str(self._folder), "JUNE_LOG_FILE": str(log)},
                     cwd="/",
                     start_new_session=True,
                 )
@@ -227,13 +236,6 @@ class ProcessEngine:
         self._records.forget(record.service)
 
 
-class _Child(subprocess.Popen[bytes]):
-    """A service may outlive the june that started it; Popen would warn about every one that does."""
-
-    def __del__(self) -> None:
-        return
-
-
 def _running(record: Record) -> Running:
     return Running(
         service=record.service,
@@ -246,38 +248,3 @@ def _running(record: Record) -> Running:
         started_at=record.started_at,
         log=Path(record.log),
     )
-
-
-def _command(workload: Workload) -> list[str]:
-    program, *rest = workload.command
-    # -P: `python -m` must not import from the folder it happens to be started in
-    return [sys.executable, "-P", *rest] if program == "python" else [program, *rest]
-
-
-def _variables(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
-    return {
-        "JUNE_HOST": HOST,
-        "JUNE_SERVICE": workload.name,
-        **PRIVATE,
-        **dict(workload.env),
-        **{port.env: str(ports[port.name]) for port in workload.ports},
-        **{mount.env: str(mount.source) for mount in workload.mounts},
-        **{secret.env: str(secret.source) for secret in workload.secrets},
-    }
-
-
-def _environ(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if k in PASSED}
-    return {**inherited, **_variables(workload, ports)}
-
-
-def _require_packages(workload: Workload) -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in workload.packages if find_spec(name) is None]
-    if missing:
-        raise MachineLacks(
-            "package-missing",
-            f"{workload.name} needs {', '.join(missing)}, which this Python environment does not have.",
-            hint="pip install 'june-cli[local]'",
-        )

@@ -6,8 +6,12 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import psutil
+
+N = TypeVar("N", int, float)
 
 MARK = "JUNE_SERVICE_OF"  # in a service's environment: whose it is, should its record be lost
 
@@ -63,3 +67,29 @@ def ending(returncode: int) -> str:
         return f"it was ended by {signal.Signals(-returncode).name}"
     except ValueError:
         return f"it was ended by signal {-returncode}"
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """A process and all below it; empty when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def resident_bytes(processes: Iterable[psutil.Process]) -> int:
+    """Memory that processes hold."""
+    return sum(_read(process, lambda p: int(p.memory_info().rss)) for process in processes)
+
+
+def busy_s(processes: Iterable[psutil.Process]) -> float:
+    """Processor seconds that processes have used."""
+    return sum(_read(process, lambda p: float(sum(p.cpu_times()[:2]))) for process in processes)
+
+
+def _read(process: psutil.Process, what: Callable[[psutil.Process], N]) -> N | int:
+    try:
+        return what(process)
+    except psutil.Error:  # it has just ended
+        return 0

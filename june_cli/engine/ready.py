@@ -15,6 +15,10 @@ from june_cli.spec import Ready, Service
 
 PROBE_S = 1.0
 POLL_S = 0.03
+LOOK_S = 1.0
+JOINED_S = 2.0  # a service that began so long before a wait did was not started by it
+PATIENCE_S = 10.0  # with one that was ready before and does not answer now
+IDLE_EFFORT = 0.005  # what a server that waits for nothing spends in a second
 
 
 def probe(ready: Ready, running: Running, log_tail: Callable[[], list[str]]) -> str:
@@ -70,7 +74,13 @@ class Wait:
     started: float = field(default_factory=time.monotonic)
     reason: str = ""
     _effort: float = 0.0
+    _looked: float = 0.0
     _moved: float = field(default_factory=time.monotonic)
+
+    @property
+    def joined(self) -> bool:
+        """Whether it has been running for so long that it should have been ready before this wait began."""
+        return time.time() - self.running.started_at > time.monotonic() - self.started + JOINED_S
 
     def poll(self) -> str:
         """What is awaited now. NotReady, with the log's last lines, when it ended or stopped moving."""
@@ -80,24 +90,42 @@ class Wait:
         ready = self.service.ready
         self.reason = probe(ready, self.running, lambda: self.engine.log_tail(self.service.name, 200))
         if not self.reason:
+            trouble = self.engine.trouble(self.running) if self.service.gpu else ""
+            if trouble:
+                raise self._failed(trouble)
             return ""
         now = time.monotonic()
-        effort = self.engine.effort(self.running)
-        if effort > self._effort:
-            self._effort, self._moved = effort, now
+        self._look(now)
+        deadline_s, stall_s = (ready.deadline_s, ready.stall_s)
+        if time.time() - self.running.started_at > ready.deadline_s:  # it was ready once: it hangs
+            deadline_s, stall_s = PATIENCE_S, PATIENCE_S
         waited = now - self.started
-        if waited > ready.limit_s or (waited > ready.deadline_s and now - self._moved > ready.stall_s):
+        if waited > ready.limit_s or (waited > deadline_s and now - self._moved > stall_s):
             raise self._failed(f"it was not ready after {waited:.0f} s, still waiting for {self.reason}")
         return self.reason
+
+    def _look(self, now: float) -> None:
+        """Whether it works on something: asked once a second, for asking costs an engine something."""
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        effort = self.engine.effort(self.running)
+        if effort > self._effort + IDLE_EFFORT:
+            self._moved = now
+        self._effort = max(effort, self._effort)
 
     def _failed(self, why: str) -> NotReady:
         lines = [line for line in self.engine.log_tail(self.service.name, 40) if line.strip()]
         said = f"; it said: {lines[-1].strip()[:300]}" if lines else ""
-        return NotReady(
-            "service-failed",
-            f"{self.service.name} did not start: {why}{said}.",
-            hint=f"its log: {self.running.log}" if self.running.log else "",
-        )
+        name = self.service.name
+        if self.joined:
+            return NotReady(
+                "service-failed",
+                f"{name} runs but does not work: {why}{said}.",
+                hint=f"june serve restart {name}",
+            )
+        log = f"its log: {self.running.log}" if self.running.log else f"june serve logs {name}"
+        return NotReady("service-failed", f"{name} did not start: {why}{said}.", hint=log)
 
 
 def ready_now(engine: Engine, service: Service, running: Running) -> str:

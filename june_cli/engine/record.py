@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import psutil
 
-from june_cli.errors import MachineLacks
-from june_cli.paths import made, writable
+from june_cli.engine.locks import locked
+from june_cli.paths import writable
 
 
 @dataclass(frozen=True)
@@ -139,24 +137,6 @@ class Records:
         with contextlib.suppress(FileNotFoundError):
             (self.folder / f"{name}.json").unlink()
 
-    @contextlib.contextmanager
-    def locked(self, name: str, timeout_s: float = 60.0) -> Iterator[None]:
+    def locked(self, name: str, timeout_s: float = 60.0) -> AbstractContextManager[None]:
         """Only one june at a time decides about a service."""
-        made(self.folder)
-        with writable(self.folder):
-            descriptor = os.open(self.folder / f"{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + timeout_s
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise MachineLacks(
-                            "state-locked", f"another june has been busy with {name} for {timeout_s:.0f} s."
-                        ) from None
-                    time.sleep(0.02)
-            yield
-        finally:
-            os.close(descriptor)
+        return locked(self.folder / f"{name}.lock", name, timeout_s)

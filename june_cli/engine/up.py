@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.engine import Engine, Running
+from june_cli.engine.ports import holder
 from june_cli.engine.ready import POLL_S, Wait
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import NotReady
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 PORT_TRIES = 3
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A service and the engine that runs it."""
+
+    engine: Engine
+    service: Service
+
+    @classmethod
+    def of(cls, invocation: Invocation, role: str) -> Placed:
+        """The service of a role, made for the engine that runs it or would."""
+        engine = invocation.engine_of(role)
+        return cls(engine, invocation.roles.service(role, engine.name))
 
 
 @contextmanager
@@ -32,21 +48,30 @@ def using(
     those it started end, unless `keep`, or another june uses them.
     """
     services = prepared(invocation, roles)
-    engine = invocation.engine
     try:
-        running = start(engine, list(services.values()), invocation)
+        running = start(services, invocation)
         if keep:
-            for service in services.values():
-                engine.launch(service, keep=True)
-        yield {role: running[service.name] for role, service in services.items()}
+            running = side_by_side(lambda p: p.engine.launch(p.service, keep=True), services)
+        yield running
     finally:
         with uninterrupted():  # a first Ctrl-C that comes this late must not leave half of them running
-            for service in services.values():
-                engine.release(service.name)
+            side_by_side(lambda p: p.engine.release(p.service.name), services)
 
 
-def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Service]:
-    """The Service of each role, its model fetched and whole."""
+def side_by_side(act: Callable[[Placed], T], services: Mapping[str, Placed]) -> dict[str, T]:
+    """Do something to every service at once, for each may take its seconds.
+
+    All have ended when this returns or raises; the first error is raised, in the order of the services.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        waits = {role: pool.submit(act, placed) for role, placed in services.items()}
+    return {role: wait.result() for role, wait in waits.items()}
+
+
+def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Placed]:
+    """The Service of each role and its engine; its model fetched and whole, its image there."""
     found = {}
     for role in roles:
         model = invocation.roles.model(role)
@@ -54,57 +79,82 @@ def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Service]
             fetch.ensure(model, invocation.roles.models, invocation.out)
         else:
             where.checked(invocation.roles.own_folder(role))
-        found[role] = invocation.roles.service(role)
+        found[role] = Placed.of(invocation, role)
+    for engine in {id(placed.engine): placed.engine for placed in found.values()}.values():
+        engine.prepare([p.service for p in found.values() if p.engine is engine], invocation.out)
     return found
 
 
-def start(engine: Engine, services: Sequence[Service], invocation: Invocation) -> dict[str, Running]:
+def start(services: Mapping[str, Placed], invocation: Invocation) -> dict[str, Running]:
     """Launch all, then wait for all together. NotReady names the first that failed, with its log."""
-    names = ", ".join(service.name for service in services)
+    names = ", ".join(placed.service.name for placed in services.values())
     with invocation.out.progress(f"Starting {names}") as bar:
-        waits = {s.name: Wait(engine, s, engine.launch(s, keep=False)) for s in services}
+        running = side_by_side(lambda p: p.engine.launch(p.service, keep=False), services)
+        waits = {role: Wait(p.engine, p.service, running[role]) for role, p in services.items()}
         tries = dict.fromkeys(waits, 1)
         pending = dict(waits)
         while pending:
-            for name, wait in list(pending.items()):
+            for role, wait in list(pending.items()):
                 try:
                     if not wait.poll():
                         invocation.out.event(
-                            "service-ready", service=name, seconds=time.monotonic() - wait.started
+                            "service-ready", service=role, seconds=time.monotonic() - wait.started
                         )
-                        del pending[name]
+                        del pending[role]
                 except NotReady as error:
-                    if f"exit code {PORT_TAKEN_EXIT}" not in error.message or tries[name] >= PORT_TRIES:
+                    if f"exit code {PORT_TAKEN_EXIT}" not in error.message or tries[role] >= PORT_TRIES:
                         raise
-                    tries[name] += 1  # somebody took the port between our look and the service's bind
-                    again = Wait(engine, wait.service, engine.launch(wait.service, keep=False))
-                    waits[name] = pending[name] = again
+                    tries[role] += 1  # somebody took the port between our look and the service's bind
+                    again = Wait(wait.engine, wait.service, wait.engine.launch(wait.service, keep=False))
+                    waits[role] = pending[role] = again
             if pending:
                 bar.update(
                     text="; ".join(f"{n} waits for {w.reason}" for n, w in pending.items() if w.reason)
                 )
                 time.sleep(POLL_S)
-        return {name: wait.running for name, wait in waits.items()}
+    for wait in waits.values():
+        _tell_moved(invocation, wait)
+    return {role: wait.running for role, wait in waits.items()}
+
+
+def _tell_moved(invocation: Invocation, wait: Wait) -> None:
+    """Say who has the port that a service would rather have had."""
+    if wait.joined:
+        return
+    for port in wait.service.ports:
+        got = wait.running.ports.get(port.name, port.number)
+        if got != port.number:
+            who = holder(port.number) or "something else"
+            invocation.out.note(
+                f"{wait.service.name}: port {port.number} is taken by {who}; it listens on {got}."
+            )
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What `--dry-run` prints: per service the models it would fetch and the line that would start it."""
+    """What `--dry-run` prints: what has to be there first, then the line that starts each service."""
 
     profile: str
     engine: str
     fetch: tuple[str, ...]
+    prerequisites: tuple[str, ...]
     run: tuple[str, ...]
 
     def blocks(self) -> list[str]:
         """Prerequisites first, then the lines, each of which a shell takes."""
-        return [*(f"# fetch model {name}" for name in self.fetch), *self.run]
+        return [*(f"# fetch model {name}" for name in self.fetch), *self.prerequisites, *self.run]
 
 
-def planned(invocation: Invocation, roles: Sequence[str]) -> Planned:
+def planned(invocation: Invocation, roles: Sequence[str], *, keep: bool = False) -> Planned:
     """What `using` would do for these roles, without doing any of it."""
-    engine, all_roles = invocation.engine, invocation.roles
-    models = [all_roles.model(role) for role in roles]
-    missing = [m.name for m in models if m and where.damage(m.folder(all_roles.models))]
-    lines = tuple(engine.describe(all_roles.service(role)) for role in roles)
-    return Planned(all_roles.profile, engine.name, tuple(missing), lines)
+    models = [invocation.roles.model(role) for role in roles]
+    missing = [m.name for m in models if m and where.damage(m.folder(invocation.roles.models))]
+    placed = [Placed.of(invocation, role) for role in roles]
+    engines = {p.engine.name: p.engine for p in placed}
+    before = [
+        line
+        for name, engine in engines.items()
+        for line in engine.prerequisites([p.service for p in placed if p.engine.name == name])
+    ]
+    lines = tuple(p.engine.describe(p.service, keep=keep) for p in placed)
+    return Planned(invocation.roles.profile, ", ".join(engines), tuple(missing), tuple(before), lines)

@@ -23,20 +23,28 @@ Names = Annotated[
 ]
 
 
+Foreground = Annotated[
+    bool, typer.Option("--foreground", help="Stay and show the logs; Ctrl-C ends the services again.")
+]
+
+
 @app.callback(invoke_without_command=True)
-def serve(ctx: typer.Context) -> object:
+def serve(ctx: typer.Context, foreground: Foreground = False) -> object:
     """Without a word after it: start."""
     if ctx.invoked_subcommand is None:
-        return start(ctx, None)
+        return start(ctx, None, foreground)
     return None
 
 
 @app.command()
-def start(ctx: typer.Context, services: Names = None) -> object:
+def start(ctx: typer.Context, services: Names = None, foreground: Foreground = False) -> object:
     """Start services together and leave them running; return when they are ready."""
-    from june_serve.control import start_all
+    from june_serve import control
 
-    return start_all(ctx.obj, services)
+    june: Invocation = ctx.obj
+    if foreground and not june.words.dry_run:
+        control.foreground(june, services)
+    return control.start_all(june, services)
 
 
 @app.command()
@@ -59,11 +67,16 @@ def restart(ctx: typer.Context, services: Names = None) -> object:
 
 
 @app.command()
-def status(ctx: typer.Context) -> object:
-    """Show what runs: state, port, model, memory."""
-    from june_serve.control import status_all
+def status(
+    ctx: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+) -> object:
+    """Show what runs: state, port, model, memory, GPU, image."""
+    from june_serve import status as looking
 
-    return status_all(ctx.obj)
+    if watch:
+        looking.watch(ctx.obj)
+    return looking.status_all(ctx.obj)
 
 
 @app.command()
@@ -71,9 +84,14 @@ def logs(
     ctx: typer.Context,
     services: Names = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, max=10_000, help="How many of each.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on with what they say from now on.")
+    ] = False,
 ) -> object:
     """Show the last lines of each service's log, also after it ended."""
-    from june_serve.control import show_logs
+    from june_serve import control
 
-    show_logs(ctx.obj, services, lines)
+    control.show_logs(ctx.obj, services, lines)
+    if follow:
+        control.follow_all(ctx.obj, control.known_roles(ctx.obj, services))
     raise typer.Exit

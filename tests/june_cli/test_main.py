@@ -164,16 +164,19 @@ def test_dry_run_starts_nothing(june: June) -> None:
     assert not june.engine.launched
 
 
-def test_the_docker_engine_says_that_it_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_docker_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "june_cli", "serve", "--engine", "docker", "--dry-run", "--json"],
+        [sys.executable, "-m", "june_cli", "serve", "status", "--engine", "docker", "--json"],
         capture_output=True,
         text=True,
         timeout=30,
         cwd=tmp_path,
+        env={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"},
     )
     assert done.returncode == 3
-    assert json.loads(done.stdout)["error"]["code"] == "engine-unavailable"
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] in ("docker-missing", "docker-sdk-missing")
+    assert error["hint"]
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,10 @@ def test_a_record_of_before_a_reboot_is_cleared_and_its_number_left_alone(folder
     process = {"pid": seen.pid, "started": seen.started, "boot": "before"}
     text = {"service": "one", "spec_hash": "x", "model": "", "ports": {}, "log": "", "kept": True}
     (folder / "one.json").write_text(json.dumps({**text, "started_at": 1.0, "process": process, "users": []}))
-    assert ProcessEngine(folder).find("one") is None
+    engine = ProcessEngine(folder)
+    assert engine.find("one") is None
+    assert engine.ended("one") == "this machine was restarted"
+    assert engine.stop("one") is False
     assert not (folder / "one.json").exists()
     assert bystander.poll() is None
     bystander.kill()
@@ -289,7 +292,9 @@ def test_a_missing_package_is_named_before_anything_starts(folder: Path) -> None
 
 
 def test_a_dry_run_line_starts_the_same_program(folder: Path) -> None:
-    line = ProcessEngine(folder).describe(service(code="import os; print(os.environ['JUNE_PORT'])"))
+    line = ProcessEngine(folder).describe(
+        service(code="import os; print(os.environ['JUNE_PORT'])"), keep=False
+    )
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20)
     assert done.stdout == "49871\n"
 
@@ -309,7 +314,7 @@ def test_a_job_reports_events_and_one_result(folder: Path) -> None:
     [
         ("from june_cli.errors import JuneError\njob.failed(JuneError('odd', 'it is odd'))", "it is odd"),
         ("raise SystemExit('no disk')", "exit code 1: no disk"),
-        ("", "no result"),
+        ("", "said nothing"),
         ("import time; time.sleep(30)", "longer than 1 s"),
         ("job.result(1); import os; os._exit(7)", "exit code 7"),
     ],

@@ -103,7 +103,7 @@ def test_an_error_in_the_block_lets_go_too(invocation: Invocation, engine: FakeE
 def test_one_that_fails_takes_the_others_down_and_keeps_none(
     invocation: Invocation, engine: FakeEngine
 ) -> None:
-    engine.ended["llm"] = "it ended with exit code 1"
+    engine.endings["llm"] = "it ended with exit code 1"
     with pytest.raises(NotReady, match="llm did not start: it ended with exit code 1"):
         with using(invocation, ("stt", "llm", "tts"), keep=True):
             pytest.fail("not ready")
@@ -114,7 +114,7 @@ def test_one_that_fails_takes_the_others_down_and_keeps_none(
 def test_a_port_taken_in_the_last_moment_is_tried_again_a_few_times(
     invocation: Invocation, engine: FakeEngine
 ) -> None:
-    engine.ended["tts"] = "it ended with exit code 98"
+    engine.endings["tts"] = "it ended with exit code 98"
     with pytest.raises(NotReady), using(invocation, ("tts",)):
         pytest.fail("not ready")
     assert [service.name for service in engine.launched] == ["tts"] * 3

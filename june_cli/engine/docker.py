@@ -1,0 +1,245 @@
+"""The `docker` engine: services as hardened containers on loopback ports. Docker's own state is all there is.
+
+What a container is follows from its labels; who uses it, from locks of the kernel; whether it is to stay,
+from its restart policy, so that what was asked to stay also comes back after a reboot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from june_cli.assistant.ports import free_port
+from june_cli.engine import Running, docker_jobs, inspection, logs, usage
+from june_cli.engine.building import Builder
+from june_cli.engine.container import NETWORK, Placement, body
+from june_cli.engine.containers import Containers
+from june_cli.engine.host import Host
+from june_cli.engine.images import Images
+from june_cli.engine.lines import run_line
+from june_cli.engine.locks import Uses, locked
+from june_cli.engine.refusals import start_explained
+from june_cli.engine.signals import uninterrupted
+from june_cli.errors import MachineLacks
+from june_cli.spec import Job, Service, Workload
+
+if TYPE_CHECKING:
+    from june_cli.engine.inspection import Inspected
+    from june_cli.output import Output
+
+PORT_TRIES = 4
+
+
+def might_run(state: Path, service: str) -> bool:
+    """Whether a service of this home may run in Docker: a look at a file, not at the engine."""
+    return service in Uses(state / "docker").known()
+
+
+class DockerEngine:
+    """Runs specs as containers of the Docker Engine that the environment names."""
+
+    name = "docker"
+
+    def __init__(self, environ: Mapping[str, str], state: Path) -> None:
+        self._environ = environ
+        self._containers = Containers(environ)
+        self._folder = state / "docker"
+        self._home = str(state)
+        self._uses = Uses(self._folder)
+        self.images = Images.load()
+        self._host = Host(environ, self._folder)
+
+    def builder(self, out: Output) -> Builder:
+        """What makes images be there."""
+        digests = self._folder / "digests.json"
+        return Builder(self._containers.client, self.images, self._environ, out, digests)
+
+    def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
+        """Images and the network are there afterwards; nothing runs yet."""
+        self.builder(out).ensure(w.image for w in workloads)
+
+    def launch(self, service: Service, *, keep: bool) -> Running:
+        """Start the service or join it; a changed spec restarts it unless another june is using it."""
+        with self._locked(service.name):
+            found = self._swept(service.name)
+            if found and self._changed(found, service):
+                if self._uses.others(service.name):
+                    raise MachineLacks(
+                        "service-in-use",
+                        f"{service.name} runs with another model or setting, and another june is using it.",
+                        hint="wait for it to end, or stop it: june serve stop " + service.name,
+                    )
+                keep = keep or inspection.kept(found)
+                self._end(found)
+                found = None
+            with uninterrupted():
+                if found is None:
+                    found = self._start(service)
+                self._uses.begin(service.name)
+            return inspection.running(self._containers.keep(found) if keep else found)
+
+    def release(self, name: str) -> None:
+        """Stop the service if nobody keeps or uses it any more."""
+        with self._locked(name):
+            self._uses.end(name)
+            found = self._found(name)
+            if found and not inspection.kept(found) and not self._uses.others(name):
+                self._end(found)
+
+    def stop(self, name: str) -> bool:
+        """Stop the service, whoever uses it."""
+        with self._locked(name):
+            found = self._found(name)
+            if found:
+                self._end(found)
+            return found is not None
+
+    def find(self, name: str) -> Running | None:
+        """The service of that name, if it runs; what a dead june left behind is ended."""
+        found = self._found(name)
+        if found and not inspection.kept(found):
+            with self._locked(name):
+                found = self._swept(name)
+        return inspection.running(found) if found and inspection.lives(found) else None
+
+    def names(self) -> list[str]:
+        """Every service that runs as a container of this home."""
+        return [name for name in self._containers.services(self._home) if self.find(name)]
+
+    def ended(self, name: str) -> str:
+        """Why a service that was to stay does not run; empty when it runs or nobody asked for it."""
+        found = self._found(name)
+        return inspection.ending(found) if found and inspection.kept(found) else ""
+
+    def alive(self, running: Running) -> str:
+        """Why it has ended; empty while it lives."""
+        found = self._containers.inspected(running.id)
+        return inspection.ending(found) if found else "its container was removed"
+
+    def trouble(self, running: Running) -> str:
+        """What is wrong although it runs: a lost GPU, memory that ran out, restarts."""
+        found = self._containers.inspected(running.id)
+        return inspection.trouble(found) if found else ""
+
+    def effort(self, running: Running) -> float:
+        """Processor seconds: moving means that it works on something."""
+        return usage.busy_s(self._containers.client, running.id)
+
+    def memory_bytes(self, running: Running) -> int:
+        """What it holds, page cache aside."""
+        return usage.memory_bytes(self._containers.client, running.id)
+
+    def log_tail(self, name: str, lines: int) -> list[str]:
+        """The last lines of its log, also after it ended."""
+        found = self._found(name)
+        return self._containers.log_tail(found, lines) if found else logs.tail(self._log(name), lines)
+
+    def follow(self, name: str) -> Iterator[str]:
+        """Every line it writes from now on, until it ends or the iterator is closed."""
+        found = self._found(name)
+        return self._containers.follow(found) if found else iter(())
+
+    def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
+        """Run a job to its end in a container of its own, which is gone afterwards."""
+        with self._containers.explained():
+            self._host.own(job)
+            self._containers.network()
+            ports = {port.name: free_port(port.number) for port in job.ports}
+            made = body(job, self._placement(job, ports, keep=False))
+            try:
+                return docker_jobs.run(
+                    self._containers.client, job, made, f"{self._name(job.name)}-{os.getpid()}", on_event
+                )
+            finally:
+                self._host.disown(job.name)
+                self._containers.leave_network()
+
+    def describe(self, workload: Workload, *, keep: bool) -> str:
+        """The `docker run` line that makes the same container by hand."""
+        ports = {port.name: free_port(port.number) for port in workload.ports}
+        return run_line(
+            self._name(workload.name), body(workload, self._placement(workload, ports, keep=keep))
+        )
+
+    def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
+        """What has to be there before those lines: images, network, copies of secrets."""
+        builds = {b.tag: b for w in workloads for b in self.images.builds(w.image)}
+        lines = [
+            f"june image context {b.tag} | docker build --tag {b.tag} --label june.image={b.name}"
+            f" --build-arg {b.argument}={b.base} -"
+            for b in builds.values()
+        ]
+        lines.append(f"docker network create --label june.network={NETWORK} {NETWORK}")
+        return lines + self._host.lines(workloads)
+
+    def _locked(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return locked(self._folder / f"{name}.lock", name)
+
+    def _name(self, service: str) -> str:
+        """Of the container: two homes on one machine never meet."""
+        return f"june-{service}-{hashlib.sha256(self._home.encode()).hexdigest()[:8]}"
+
+    def _log(self, name: str) -> Path:
+        return self._folder / "logs" / f"{name}.log"
+
+    def _placement(self, workload: Workload, ports: Mapping[str, int], *, keep: bool) -> Placement:
+        return self._host.placement(
+            workload, home=self._home, image=self.images.reference(workload.image), ports=ports, keep=keep
+        )
+
+    def _found(self, name: str) -> Inspected | None:
+        """The container of a service of this home, running or not."""
+        found = self._containers.inspected(self._name(name))
+        return found if found and self._mine(found) else None
+
+    def _mine(self, found: Inspected) -> bool:
+        labels = found["Config"].get("Labels") or {}
+        return bool(labels.get("june.home") == self._home and "june.service" in labels)
+
+    def _swept(self, name: str) -> Inspected | None:
+        """The container if it may be joined; what ended, or a dead june left, is removed. Lock held."""
+        found = self._found(name)
+        if found is None:
+            return None
+        needed = inspection.kept(found) or self._uses.others(name) or self._uses.mine(name)
+        if inspection.lives(found) and needed:
+            return found
+        if not (inspection.kept(found) and not inspection.lives(found)):
+            self._end(found)
+            return None
+        return found
+
+    def _changed(self, found: Inspected, service: Service) -> bool:
+        if inspection.ending(found) or found["Config"]["Labels"].get("june.spec") != service.hash:
+            return True
+        wanted = body(service, self._placement(service, inspection.ports(found), keep=True))
+        return bool(inspection.drift(found, wanted))
+
+    def _start(self, service: Service) -> Inspected:
+        """Create and start; a port that somebody takes in between is replaced. What fails leaves nothing."""
+        self._host.own(service)
+        refused: set[int] = set()
+        for attempt in range(1, PORT_TRIES + 1):
+            self._containers.network()
+            ports = {p.name: free_port(0 if p.number in refused else p.number) for p in service.ports}
+            made = body(service, self._placement(service, ports, keep=False))
+            try:
+                with start_explained(self._name(service.name), service):
+                    return self._containers.run(made, self._name(service.name))
+            except MachineLacks as error:
+                if error.code != "port-taken" or attempt == PORT_TRIES:
+                    raise
+                refused |= {p.number for p in service.ports}
+        raise AssertionError("unreachable")
+
+    def _end(self, found: Inspected) -> None:
+        """End a container and take away what was made for it."""
+        name = found["Config"]["Labels"]["june.service"]
+        self._containers.end(found, self._log(name))
+        self._host.disown(name)
+        self._uses.forget(name)
+        self._containers.leave_network()

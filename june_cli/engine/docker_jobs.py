@@ -1,0 +1,63 @@
+"""Runs a job in a container of its own: the same lines in, events and one result out, and nothing left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from june_cli.engine import inspection, jobs
+from june_cli.engine.refusals import start_explained
+from june_cli.errors import JuneError
+from june_cli.spec import Job
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+def run(
+    client: APIClient, job: Job, body: dict[str, Any], name: str, on_event: Callable[[dict[str, Any]], None]
+) -> Any:
+    """The result of a job. JuneError when it fails, says nothing sensible, or passes its deadline."""
+    said: deque[str] = deque(maxlen=20)
+    with start_explained(name, job):
+        created = client.create_container_from_config(body, name)["Id"]
+        try:
+            streams = client.attach(created, stream=True, logs=False, demux=True)
+            client.start(created)
+            late = threading.Timer(job.deadline_s, client.kill, (created,))
+            late.daemon = True
+            late.start()
+            started = time.monotonic()
+            try:
+                answer = jobs.answer(_stdout(streams, said), on_event)
+            finally:
+                late.cancel()
+            if time.monotonic() - started >= job.deadline_s:
+                raise JuneError("timeout", f"{job.name} took longer than {job.deadline_s:.0f} s.")
+            ended = _ending(client, created, job) if answer is None or "error" not in answer else ""
+            return jobs.result(job, answer, ended, list(said))
+        finally:
+            client.remove_container(created, force=True, v=True)
+
+
+def _ending(client: APIClient, created: str, job: Job) -> str:
+    """How it ended where that is a failure."""
+    code = client.wait(created, timeout=job.stop_s + 5)["StatusCode"]
+    return inspection.ending(client.inspect_container(created)) if code else ""
+
+
+def _stdout(streams: Iterator[tuple[bytes | None, bytes | None]], said: deque[str]) -> Iterator[bytes]:
+    """Lines of stdout; what goes to stderr is remembered for an explanation."""
+    buffer = b""
+    for out, err in streams:
+        if err:
+            said.extend(err.decode("utf-8", "replace").splitlines())
+        *lines, buffer = (buffer + (out or b"")).split(b"\n")
+        yield from lines
+        if len(buffer) > jobs.LINE_CAP:
+            raise JuneError("job-failed", f"it wrote a line of over {jobs.LINE_CAP} bytes.")
+    if buffer:
+        yield buffer

@@ -1,0 +1,153 @@
+"""What this host adds to a container: its user, copies of secrets, proxies, a private authority, GPUs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import ssl
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from june_cli.engine.building import PROXIES, authority
+from june_cli.engine.container import Placement
+from june_cli.errors import MachineLacks
+from june_cli.paths import made, writable
+from june_cli.spec import Workload
+
+CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
+LOOPBACK = "localhost,127.0.0.1"
+
+
+class Host:
+    """Makes what containers are given of this machine, and takes it away again."""
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self._environ, self._folder = environ, folder
+
+    def placement(
+        self, workload: Workload, *, home: str, image: str, ports: Mapping[str, int], keep: bool
+    ) -> Placement:
+        """Where a workload's container belongs. Makes nothing: `own` does."""
+        return Placement(
+            home=home,
+            image=image,
+            ports=ports,
+            uid=os.getuid(),
+            gid=os.getgid(),
+            keep=keep,
+            gpus=_gpus() if workload.gpu else "request",
+            secrets={s.name: self._secret(workload.name, s.name) for s in workload.secrets},
+            proxies=_proxies(self._environ),
+            authority=self._authority if self._environ.get("JUNE_CA_BUNDLE") else None,
+        )
+
+    def own(self, workload: Workload) -> None:
+        """Make the copies of secrets and the authority's file that its container will see."""
+        user = Placement("", "", {}, os.getuid(), os.getgid()).user
+        for mount in workload.mounts:
+            _require_readable(mount.source)
+        for secret in workload.secrets:
+            _copied(secret.source, self._secret(workload.name, secret.name), user)
+        extra = authority(self._environ)
+        if extra:
+            made(self._folder)
+            with writable(self._folder):
+                self._authority.write_bytes(_trusted() + extra)
+
+    def disown(self, name: str) -> None:
+        """Remove the copies of a workload's secrets."""
+        shutil.rmtree(self._folder / "secrets" / name, ignore_errors=True)
+
+    def lines(self, workloads: Sequence[Workload]) -> list[str]:
+        """The same, for a shell: what has to be there before the containers are."""
+        user = Placement("", "", {}, os.getuid(), os.getgid()).user
+        lines = []
+        for workload in workloads:
+            for secret in workload.secrets:
+                target = self._secret(workload.name, secret.name)
+                owner = f" -o {user[0]} -g {user[1]}" if os.getuid() == 0 else ""
+                lines.append(
+                    f"install -D -m 0400{owner} {shlex.quote(str(secret.source))} {shlex.quote(str(target))}"
+                )
+        if self._environ.get("JUNE_CA_BUNDLE"):
+            trusted = shlex.join([_trusted_file(), self._environ["JUNE_CA_BUNDLE"]])
+            lines.append(f"cat {trusted} > {shlex.quote(str(self._authority))}")
+        return lines
+
+    @property
+    def _authority(self) -> Path:
+        return self._folder / "authorities.pem"
+
+    def _secret(self, workload: str, name: str) -> Path:
+        return self._folder / "secrets" / workload / name
+
+
+def _copied(source: Path, target: Path, user: tuple[int, int]) -> None:
+    """A copy that only the container's user may read; never more open than that, not even for a moment."""
+    try:
+        content = source.read_bytes()
+    except OSError as error:
+        raise MachineLacks(
+            "secret-unreadable", f"the secret file {source} cannot be read: {error.strerror}."
+        ) from error
+    made(target.parent)
+    with writable(target.parent):
+        target.unlink(missing_ok=True)
+        with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o400), "wb") as sink:
+            sink.write(content)
+        if os.getuid() == 0:
+            os.chown(target, *user)
+
+
+def _require_readable(source: Path) -> None:
+    """Root's containers run as nobody: what they are to read must be readable by everybody."""
+    try:
+        mode = source.stat().st_mode
+    except OSError as error:
+        raise MachineLacks(
+            "mount-missing", f"{source} is to be seen in a container and is not there."
+        ) from error
+    needed = (stat.S_IROTH | stat.S_IXOTH) if stat.S_ISDIR(mode) else stat.S_IROTH
+    if os.getuid() == 0 and mode & needed != needed:
+        raise MachineLacks(
+            "mount-unreadable",
+            f"{source} may be read by root alone, and June's containers do not run as root.",
+            hint=f"chmod -R o+rX {shlex.quote(str(source))}",
+        )
+
+
+def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxy settings a container may see: none with a password, which `docker inspect` would show."""
+    found = {
+        name: environ[name]
+        for name in PROXIES
+        if environ.get(name) and "@" not in (urlsplit(environ[name]).netloc or environ[name])
+    }
+    if found and not any(name.lower() == "no_proxy" for name in found):
+        found["NO_PROXY"] = LOOPBACK
+    return found
+
+
+def _gpus() -> Literal["request", "cdi"]:
+    """`--gpus` needs NVIDIA's container runtime; without it, a CDI specification will do."""
+    if shutil.which("nvidia-container-runtime") or shutil.which("nvidia-container-runtime-hook"):
+        return "request"
+    specified = any(any(Path(folder).glob("*nvidia*")) for folder in CDI_FOLDERS)
+    return "cdi" if specified else "request"
+
+
+def _trusted_file() -> str:
+    found = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+    return str(found)
+
+
+def _trusted() -> bytes:
+    """The authorities this host trusts: a private one is added to them and never replaces them."""
+    try:
+        return Path(_trusted_file()).read_bytes() + b"\n"
+    except OSError:
+        return b""

@@ -1,0 +1,138 @@
+"""What runs, and how it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from june_cli.engine.ready import ready_now
+from june_cli.engine.up import Placed
+from june_cli.output import Table
+
+if TYPE_CHECKING:
+    from june_cli.engine import Running
+    from june_cli.invocation import Invocation
+
+WATCH_S = 2.0
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service. state: starting, ready, degraded, failed, stopped; `reason` says why it is not ready."""
+
+    service: str
+    engine: str
+    state: str
+    reason: str
+    ports: Mapping[str, int]
+    model: str
+    kept: bool
+    uptime_s: float
+    memory_bytes: int
+    gpu: str
+    image: str
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """All services of the profile."""
+
+    profile: str
+    services: Sequence[ServiceStatus]
+
+    def blocks(self) -> list[Table]:
+        """A row a service; a column that would be empty for all is left out."""
+        rows = [
+            (
+                s.service,
+                s.engine,
+                f"{s.state}{f' ({s.reason})' if s.reason else ''}",
+                ", ".join(f"{name} {port}" for name, port in s.ports.items()),
+                s.model,
+                _age(s.uptime_s),
+                f"{s.memory_bytes / 1e6:.0f} MB" if s.memory_bytes else "",
+                s.gpu,
+                s.image,
+            )
+            for s in self.services
+        ]
+        names = ("service", "engine", "state", "port", "model", "up", "memory", "GPU", "image")
+        shown = [i for i in range(len(names)) if i < 5 or any(row[i] for row in rows)]
+        return [Table([names[i] for i in shown], [[row[i] for i in shown] for row in rows])]
+
+
+def _age(seconds: float) -> str:
+    if not seconds:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def status_all(june: Invocation, roles: Sequence[str] | None = None) -> Statuses:
+    """Services of the profile as they are now, looked at side by side."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    wanted = list(roles or june.roles.roles)
+    placed = {role: Placed.of(june, role) for role in wanted}
+    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
+        found = list(pool.map(lambda role: _status(june, role, placed[role]), wanted))
+    return Statuses(june.roles.profile, found)
+
+
+def watch(june: Invocation) -> None:
+    """The status every two seconds until somebody interrupts: a screen, or JSON lines."""
+    while True:
+        statuses = status_all(june)
+        if june.out.json:
+            june.out.record(statuses)
+        else:
+            if june.out.terminal:
+                june.out.write("\x1b[H\x1b[2J")
+            june.out.show(statuses)
+        time.sleep(WATCH_S)
+
+
+def _status(june: Invocation, role: str, placed: Placed) -> ServiceStatus:
+    engine, service = placed.engine, placed.service
+    running = engine.find(role)
+    gpu = ("all" if service.gpu.count < 0 else str(service.gpu.count)) if service.gpu else ""
+    if running is None:
+        why = engine.ended(role)
+        state = "failed" if why else "stopped"
+        model = june.roles.model_name(role)
+        return ServiceStatus(role, engine.name, state, why, {}, model, bool(why), 0.0, 0, gpu, "")
+    state, reason = _condition(placed, running)
+    return ServiceStatus(
+        service=role,
+        engine=engine.name,
+        state=state,
+        reason=reason,
+        ports=running.ports,
+        model=running.model,
+        kept=running.kept,
+        uptime_s=max(0.0, time.time() - running.started_at),
+        memory_bytes=engine.memory_bytes(running),
+        gpu=gpu,
+        image=running.image,
+    )
+
+
+def _condition(placed: Placed, running: Running) -> tuple[str, str]:
+    """State and reason of a service that runs."""
+    awaited = ready_now(placed.engine, placed.service, running)
+    trouble = placed.engine.trouble(running)
+    if awaited:
+        young = time.time() - running.started_at < placed.service.ready.deadline_s
+        if trouble or not young:
+            return "degraded", trouble or f"it does not answer: waits for {awaited}"
+        return "starting", f"waits for {awaited}"
+    if trouble:
+        return "degraded", trouble
+    changed = running.spec_hash != placed.service.hash
+    return (
+        "ready",
+        "runs with other settings than the profile's now; june serve applies them" if changed else "",
+    )
