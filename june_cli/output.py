@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO
 
-from june_cli.errors import JuneError, MachineLacks
+from june_cli.errors import JuneError, MachineLacks, UsageProblem
 from june_cli.progress import EventProgress, PlainProgress, Progress, TerminalProgress
 
 
@@ -73,6 +73,18 @@ class Output:
         """Text of a streamed answer, as it comes, for people only."""
         if not self.json:
             self._put(self.stdout, text)
+
+    def raw(self, data: bytes) -> None:
+        """Bytes meant for another program: never onto a terminal."""
+        if self.stdout.isatty():
+            raise UsageProblem(
+                "stdout-terminal", "this writes an archive.", hint="send it to a file: … > FILE"
+            )
+        sink = getattr(self.stdout, "buffer", None)
+        if sink is None:
+            raise UsageProblem("stdout-text", "this stdout takes no bytes.")
+        sink.write(data)
+        sink.flush()
 
     def note(self, text: str) -> None:
         """A remark beside the result, on stderr."""

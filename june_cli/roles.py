@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from june_cli import nearest, services
+from june_cli.assistant import weights
 from june_cli.config import CoreSettings, Layer, typed
 from june_cli.errors import UsageProblem
 from june_cli.paths import expanded
@@ -38,6 +39,7 @@ class Role:
     loader: str = ""
     quant: str = ""
     device: Literal["cpu", "cuda"] = "cpu"
+    image: str = ""
     threads: int = 0
     memory_bytes: int = 0
     context_tokens: int = 0
@@ -98,6 +100,13 @@ class Roles:
         """The folder a role's `path` names, for a model outside the catalog."""
         return expanded(self.role(name).path).absolute()
 
+    def refuse_large_on_cpu(self, name: str) -> None:
+        """MachineLacks when the role's model is too large for the CPU it is to run on, whatever flags say."""
+        if self.role(name).device == "cpu":
+            model = self.model(name)
+            count = model.parameters if model else weights.parameters(self.own_folder(name))
+            weights.refuse_large_on_cpu(count, self.model_name(name))
+
     def service(self, name: str, engine: str) -> Service:
         """The Service that serves a role in one engine, made for the role's model."""
         role, model = self.role(name), self.model(name)
@@ -109,6 +118,7 @@ class Roles:
             loader=role.loader or (model.loader if model else ""),
             quant=role.quant or (model.quant if model else ""),
             device=role.device,
+            image=role.image,
             limits=Limits(role.threads, role.memory_bytes, role.context_tokens),
         )
         wanted = role.docker_service if engine == "docker" and role.docker_service else role.service

@@ -161,4 +161,5 @@ class Choice:
     loader: str
     quant: str = ""
     device: Literal["cpu", "cuda"] = "cpu"
+    image: str = ""  # in place of the one the service would choose
     limits: Limits = field(default_factory=Limits)

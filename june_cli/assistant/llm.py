@@ -1,15 +1,18 @@
-"""The language model's client: streaming, with an idle timeout and a deadline, reasoning kept apart.
+"""The language model's clients: streaming, with an idle timeout and a deadline, reasoning kept apart.
 
-It speaks to any server of the OpenAI chat API.
+`OpenAiChat` speaks to any server of the OpenAI chat API, `june_cli.assistant.triton` to Triton, and `connect`
+takes the one that a service calls for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -19,6 +22,7 @@ import httpx_sse
 from june_cli.assistant.reasoning import ReasoningSplitter
 from june_cli.errors import JuneError, NotReady, UsageProblem
 
+IDLE_S, DEADLINE_S = 60.0, 300.0
 CHARACTERS_PER_TOKEN = 64  # no tokenizer's tokens are longer on average: a server past it ignores max_tokens
 
 
@@ -57,17 +61,14 @@ class LanguageModel(Protocol):
         """The answer in pieces. Closing the generator cancels the generation."""
 
 
-class OpenAiChat:
-    """Any server with `POST {base_url}/chat/completions`."""
+class StreamingChat(ABC):
+    """What every server's client shares: one connection pool, patience with limits, errors that explain."""
 
     label = "llm"
+    when_silent = "june serve logs llm"
 
-    def __init__(
-        self, base_url: str, model: str, *, idle_s: float = 60.0, deadline_s: float = 300.0, api_key: str = ""
-    ) -> None:
-        self._url, self._model = base_url.rstrip("/"), model
+    def __init__(self, idle_s: float, deadline_s: float, headers: Mapping[str, str] | None = None) -> None:
         self._idle_s, self._deadline_s = idle_s, deadline_s
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         timeout = httpx.Timeout(idle_s, connect=min(10.0, idle_s))
         self._http = httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False)
 
@@ -80,7 +81,7 @@ class OpenAiChat:
         await self._http.aclose()
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """The answer in pieces, ending with a delta that has `finish`.
+        """The answer in pieces, ending with a delta that has `finish`. Closing it closes the connection.
 
         NotReady when the server is gone, silent for `idle_s` or not done after `deadline_s`; JuneError with
         the server's own words when it refuses; UsageProblem when the messages do not fit its context.
@@ -100,7 +101,7 @@ class OpenAiChat:
             raise NotReady(
                 "llm-timeout",
                 f"llm was silent for {self._idle_s:g} s, or not done after {self._deadline_s:g} s.",
-                hint="june serve logs llm",
+                hint=self.when_silent,
             ) from error
         except (httpx.TransportError, httpx_sse.SSEError) as error:
             raise NotReady(
@@ -108,6 +109,26 @@ class OpenAiChat:
                 f"llm cannot be reached, or was lost while it answered ({type(error).__name__}).",
                 hint="run the command again: June starts the service anew",
             ) from error
+
+    @abstractmethod
+    def _deltas(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """The answer in pieces, without a limit on time and with the errors of httpx."""
+
+
+class OpenAiChat(StreamingChat):
+    """Any server with `POST {base_url}/chat/completions`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        idle_s: float = IDLE_S,
+        deadline_s: float = DEADLINE_S,
+        api_key: str = "",
+    ) -> None:
+        super().__init__(idle_s, deadline_s, {"Authorization": f"Bearer {api_key}"} if api_key else None)
+        self._url, self._model = base_url.rstrip("/"), model
 
     async def _deltas(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         body = {
@@ -124,7 +145,9 @@ class OpenAiChat:
             async for event in httpx_sse.EventSource(response).aiter_sse():
                 if event.data.strip() == "[DONE]":
                     break
-                chunk = _parsed(event.data)
+                chunk = parsed(event.data)
+                if chunk.get("error"):
+                    raise JuneError("llm-refused", f"llm failed: {said_in(event.data.encode())}")
                 try:
                     tokens = int((chunk.get("usage") or {}).get("completion_tokens") or tokens)
                     pieces = [_piece(choice) for choice in chunk.get("choices") or []]
@@ -151,12 +174,36 @@ class OpenAiChat:
         yield Delta(finish=finish, tokens=tokens)
 
 
+def connect(
+    api: str,
+    address: str,
+    model: str,
+    folder: Path | None,
+    *,
+    idle_s: float = IDLE_S,
+    deadline_s: float = DEADLINE_S,
+) -> StreamingChat:
+    """The client of a language model service, by what it speaks: a Service's `api`, `openai` or `triton`.
+
+    `address` is `host:port` of its HTTP port. `folder` is where the model lies on this machine: whoever asks
+    Triton renders the model's own chat template; a server of the OpenAI API does that itself.
+    """
+    if api == "openai":
+        return OpenAiChat(f"http://{address}/v1", model, idle_s=idle_s, deadline_s=deadline_s)
+    if api != "triton" or folder is None:
+        raise JuneError("llm-unknown", f"June has no client for a language model service of kind {api!r}.")
+    from june_cli.assistant.template import ChatTemplate
+    from june_cli.assistant.triton import TritonChat
+
+    return TritonChat(address, model, ChatTemplate.of(folder), idle_s=idle_s, deadline_s=deadline_s)
+
+
 async def _require_stream(response: httpx.Response) -> None:
     """A refusal explained; also one that comes with status 200 and a JSON body."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     if response.status_code == httpx.codes.OK and kind == "text/event-stream":
         return
-    said = _said(await response.aread())
+    said = said_in(await response.aread())
     if response.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
         raise NotReady("service-busy", f"llm is not ready: {said}", hint="try again in a moment")
     if "context" in said and response.status_code == httpx.codes.BAD_REQUEST:
@@ -173,19 +220,18 @@ def _piece(choice: dict[str, Any]) -> tuple[str, str, str]:
     return content, aside, choice.get("finish_reason") or ""
 
 
-def _parsed(data: str) -> dict[str, Any]:
+def parsed(data: str) -> dict[str, Any]:
+    """The JSON object that an event holds; JuneError when it holds anything else."""
     try:
         chunk = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         chunk = None
     if not isinstance(chunk, dict):
         raise JuneError("llm-refused", f"llm sent an event that is not a JSON object: {data[:200]!r}")
-    if chunk.get("error"):
-        raise JuneError("llm-refused", f"llm failed: {_said(json.dumps(chunk).encode())}")
     return chunk
 
 
-def _said(body: bytes) -> str:
+def said_in(body: bytes) -> str:
     """The message in an error body, whichever of the usual shapes it has."""
     text = body[:4000].decode("utf-8", "replace")
     try:

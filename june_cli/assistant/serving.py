@@ -8,11 +8,12 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from june_cli.errors import JuneError
 
@@ -54,6 +55,12 @@ def program(main: Callable[[Place], None]) -> None:
     except KeyError as error:
         log.error("the variable %s is not set; an engine starts this service", error)
         sys.exit(2)
+
+
+def become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
+    """This process becomes another program of its image: the engine signals that one, and sees how it ends."""
+    log.info("%s becomes %s", os.environ.get("JUNE_SERVICE", "june"), command[0])
+    os.execvpe(command[0], list(command), environ or os.environ)  # noqa: S606 - nothing is started
 
 
 def threads(environ: Mapping[str, str], fallback: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from june_cli.assistant import gpu
 from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.assistant.rpc import CODE_KEY, EXIT_KEY, HINT_KEY, MAX_MESSAGE_BYTES, MAX_SAID, STATUS
 from june_cli.assistant.serving import Place, log, stop_asked
@@ -50,11 +52,20 @@ def serve(
     server.start()
     for served in ("", name):
         checker.set(served, health_pb2.HealthCheckResponse.SERVING)
+    if os.environ.get("JUNE_DEVICE") == "cuda":
+        gpu.watch(lambda why: _degraded(checker, ("", name), why))
     log.info("%s serves %s on %s:%d", place.name, name, place.host, place.port)
     asked.wait()
     checker.enter_graceful_shutdown()
     server.stop(grace=2.0).wait()
     log.info("%s has stopped", place.name)
+
+
+def _degraded(checker: health.HealthServicer, names: tuple[str, ...], why: str) -> None:
+    """Say by the health service that calls will fail: nothing goes on with a CPU in silence."""
+    log.error("the GPU is gone: %s", why)
+    for name in names:
+        checker.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
 @contextmanager

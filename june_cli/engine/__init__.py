@@ -123,9 +123,9 @@ def named(name: str, invocation: Invocation) -> Engine:
 
         return ProcessEngine(invocation.paths.state / "services")
     if name == "docker":
-        from june_cli.engine.docker import DockerEngine
+        from june_cli.engine import docker
 
-        return DockerEngine(invocation.environ, invocation.paths.state)
+        return docker.of(invocation)
     hint = nearest.hint(name, NAMES) or f"known: {', '.join(NAMES)}"
     raise UsageProblem("engine-unknown", f"there is no engine {name!r}.", hint=hint)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ UPPER = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 PROXIES = (*UPPER, "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 LAST_LINES = 12
+STEP_SHOWN = 80  # characters of a step, which may be a page of shell
 
 
 class Builder:
@@ -52,6 +54,15 @@ class Builder:
         missing = [build for build in wanted.values() if not self.present(build.tag)]
         for number, build in enumerate(missing, 1):
             self.build(build, f"{number}/{len(missing)}")
+        if missing:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what the stages that fetch wheels left: as large as an image, and of no further use."""
+        from docker.errors import APIError
+
+        with suppress(APIError):
+            self._client.prune_images({"dangling": True, "label": [f"{LABEL}=wheels"]})
 
     def present(self, reference: str) -> bool:
         """Whether the engine has it."""
@@ -91,7 +102,7 @@ class Builder:
                     for line in str(event.get("stream", "")).splitlines():
                         if re.match(r"Step \d+/\d+ : ", line):
                             step = line
-                            bar.update(text=line)
+                            bar.update(text=" ".join(line.split())[:STEP_SHOWN])
                         elif line.strip():
                             said.append(line)
 
@@ -104,15 +115,12 @@ class Builder:
         self._remember(reference, found.get("RepoDigests") or [])
 
     def _pull(self, reference: str) -> None:
-        from docker.errors import APIError, NotFound
+        from docker.errors import DockerException
 
-        name, _, tag = (
-            reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
-        )
         layers: dict[str, tuple[int, int]] = {}
-        with self._out.progress(f"Pulling {reference}") as bar:
-            try:
-                with closing(self._client.pull(name, tag=tag, stream=True, decode=True)) as events:
+        with self._out.progress(f"Pulling {reference}") as bar, explained(self._client.base_url):
+            try:  # the SDK takes a tag or a digest off the reference
+                with closing(self._client.pull(reference, stream=True, decode=True)) as events:
                     for event in events:
                         if "error" in event:
                             raise _unavailable(reference, str(event["error"]))
@@ -121,24 +129,26 @@ class Builder:
                             layers[event["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
                             done, total = (sum(values) for values in zip(*layers.values(), strict=True))
                             bar.update(text=f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
-            except (APIError, NotFound) as error:
-                raise _unavailable(reference, str(error.explanation or error)) from error
+            except DockerException as error:
+                why = getattr(error, "explanation", None) or error
+                raise _unavailable(reference, str(why)) from error
 
     def _remember(self, reference: str, digests: Sequence[str]) -> None:
         if not digests:
             return  # made on this machine: there is no registry that could say otherwise
         known = recorded(self._digests)
-        digest = digests[0].rpartition("@")[2]
+        seen = [one.rpartition("@")[2] for one in digests]  # several: of all registries it has a name of
         before = known.get(reference)
         if before is None:
             made(self._digests.parent)
             with writable(self._digests.parent):
-                temporary = self._digests.with_suffix(".new")
-                temporary.write_text(json.dumps({**known, reference: digest}, indent=1), "utf-8")
+                temporary = self._digests.with_suffix(f".{os.getpid()}")
+                temporary.write_text(json.dumps({**known, reference: seen[0]}, indent=1), "utf-8")
                 temporary.replace(self._digests)
-        elif before != digest:
+        elif before not in seen:
             self._out.note(
-                f"{reference} is not the image June first saw: it was {before[:19]} and is {digest[:19]} now."
+                f"{reference} is not the image June first saw: "
+                f"it was {before[:19]} and is {seen[0][:19]} now."
             )
 
     def _arguments(self) -> dict[str, str]:
@@ -151,7 +161,7 @@ def recorded(path: Path) -> dict[str, str]:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
 
 
 def authority(environ: Mapping[str, str]) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 from june_cli.errors import JuneError
 
 CORE = "june_cli"
+PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # of a statement: where statements can be
 
 
 def needed(entries: Sequence[str]) -> dict[str, Path]:
@@ -85,7 +86,11 @@ class _Tree:
 def _named(file: Path) -> tuple[tuple[str, bool], ...]:
     """What the import statements of a file name: each module, and whether it is meant as a whole."""
     found: list[tuple[str, bool]] = []
-    for node in _runtime(ast.parse(file.read_bytes())):
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
+        raise JuneError("image-incomplete", f"June cannot read its module {file}: {error}.") from error
+    for node in _runtime(tree):
         if isinstance(node, ast.Import):
             found += [(alias.name, True) for alias in node.names]
         else:
@@ -102,13 +107,11 @@ def _folder(top: str) -> Path:
 
 
 def _runtime(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Import statements that are carried out when the program runs."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            for other in child.orelse:
-                yield from _runtime(other)
-            continue
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        else:
-            yield from _runtime(child)
+    """Import statements that are carried out when the program runs; expressions cannot hold any."""
+    checked = isinstance(node, ast.If) and ast.unparse(node.test).removeprefix("typing.") == "TYPE_CHECKING"
+    for part in PARTS[1:] if checked else PARTS:
+        for child in getattr(node, part, ()):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                yield child
+            else:
+                yield from _runtime(child)

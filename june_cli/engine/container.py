@@ -77,6 +77,7 @@ def _environ(workload: Workload, place: Placement) -> dict[str, str]:
         "JUNE_SERVICE": workload.name,
         "HOME": "/tmp",  # noqa: S108 - the one folder that is writable for whoever it runs as
         **PRIVATE,
+        **({"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"} if workload.gpu else {}),
         **place.proxies,
         **({"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority} if authority else {}),
         **dict(workload.env),

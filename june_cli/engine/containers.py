@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from june_cli.engine.inspection import Inspected
 
 SAVED_LINES = 5000
+# What `docker info` says that a kernel cannot do, and what the engine then leaves out of a container.
+DISCARDED = {
+    "MemoryLimit": {"Memory", "MemorySwap"},
+    "SwapLimit": {"MemorySwap"},
+    "PidsLimit": {"PidsLimit"},
+}
 
 
 class Containers:
@@ -25,6 +32,7 @@ class Containers:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._lock = threading.Lock()
 
     @cached_property
     def client(self) -> APIClient:
@@ -45,6 +53,12 @@ class Containers:
             except NotFound:
                 return None
         return found
+
+    def discarded(self) -> set[str]:
+        """Settings that this engine cannot honour: that a container lacks them is nobody's doing."""
+        with self.explained():
+            said: dict[str, Any] = self.client.info()
+        return {key for limit, keys in DISCARDED.items() if said.get(limit) is False for key in keys}
 
     def services(self, home: str) -> list[str]:
         """Names of the services of a home whose containers run."""
@@ -94,15 +108,28 @@ class Containers:
     def follow(self, found: Inspected) -> Iterator[str]:
         """Every line it writes from now on, until it ends or the iterator is closed."""
         with self.explained():
-            stream = self.client.logs(found["Id"], stream=True, follow=True, tail=0)
-        yield from logs.lines(stream)
+            yield from logs.lines(self.client.logs(found["Id"], stream=True, follow=True, tail=0))
 
     def network(self) -> None:
-        """June's network, made on first need."""
+        """June's network, made on first need.
+
+        Docker lets two of one name be made at the same moment, and then refuses to use either. So whoever
+        made one looks again, and takes its own away unless it is the first.
+        """
         from docker.errors import APIError
 
-        with contextlib.suppress(APIError):  # it is there, or another june has just made it
-            self.client.create_network(NETWORK, check_duplicate=True, labels={"june.network": NETWORK})
+        with self.explained(), self._lock:
+            if self._networks():
+                return
+            created = self.client.create_network(NETWORK, labels={"june.network": NETWORK})["Id"]
+            if self._networks()[0]["Id"] != created:
+                with contextlib.suppress(APIError):
+                    self.client.remove_network(created)
+
+    def _networks(self) -> list[dict[str, Any]]:
+        """All networks of June's name, the first made first."""
+        found = [one for one in self.client.networks(names=[NETWORK]) if one["Name"] == NETWORK]
+        return sorted(found, key=lambda one: (one.get("Created", ""), one["Id"]))
 
     def leave_network(self) -> None:
         """Remove June's network when nothing uses it; Docker itself refuses while something does."""

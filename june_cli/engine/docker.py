@@ -28,7 +28,10 @@ from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 
 if TYPE_CHECKING:
+    from docker import APIClient
+
     from june_cli.engine.inspection import Inspected
+    from june_cli.invocation import Invocation
     from june_cli.output import Output
 
 PORT_TRIES = 4
@@ -37,6 +40,11 @@ PORT_TRIES = 4
 def might_run(state: Path, service: str) -> bool:
     """Whether a service of this home may run in Docker: a look at a file, not at the engine."""
     return service in Uses(state / "docker").known()
+
+
+def of(invocation: Invocation) -> DockerEngine:
+    """The engine of a command that is about Docker itself, whatever the profile runs in."""
+    return DockerEngine(invocation.environ, invocation.paths.state)
 
 
 class DockerEngine:
@@ -55,8 +63,21 @@ class DockerEngine:
 
     def builder(self, out: Output) -> Builder:
         """What makes images be there."""
-        digests = self._folder / "digests.json"
-        return Builder(self._containers.client, self.images, self._environ, out, digests)
+        return Builder(self.client, self.images, self._environ, out, self.digests)
+
+    @property
+    def client(self) -> APIClient:
+        """The connection."""
+        return self._containers.client
+
+    @property
+    def digests(self) -> Path:
+        """Where the digests of the images of others are written down."""
+        return self._folder / "digests.json"
+
+    def explained(self) -> contextlib.AbstractContextManager[None]:
+        """Say in June's words why the engine refused."""
+        return self._containers.explained()
 
     def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
         """Images and the network are there afterwards; nothing runs yet."""
@@ -127,11 +148,11 @@ class DockerEngine:
 
     def effort(self, running: Running) -> float:
         """Processor seconds: moving means that it works on something."""
-        return usage.busy_s(self._containers.client, running.id)
+        return usage.busy_s(self.client, running.id)
 
     def memory_bytes(self, running: Running) -> int:
         """What it holds, page cache aside."""
-        return usage.memory_bytes(self._containers.client, running.id)
+        return usage.memory_bytes(self.client, running.id)
 
     def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of its log, also after it ended."""
@@ -145,14 +166,14 @@ class DockerEngine:
 
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end in a container of its own, which is gone afterwards."""
-        with self._containers.explained():
+        with self.explained():
             self._host.own(job)
             self._containers.network()
             ports = {port.name: free_port(port.number) for port in job.ports}
             made = body(job, self._placement(job, ports, keep=False))
             try:
                 return docker_jobs.run(
-                    self._containers.client, job, made, f"{self._name(job.name)}-{os.getpid()}", on_event
+                    self.client, job, made, f"{self._name(job.name)}-{os.getpid()}", on_event
                 )
             finally:
                 self._host.disown(job.name)
@@ -168,12 +189,9 @@ class DockerEngine:
     def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
         """What has to be there before those lines: images, network, copies of secrets."""
         builds = {b.tag: b for w in workloads for b in self.images.builds(w.image)}
-        lines = [
-            f"june image context {b.tag} | docker build --tag {b.tag} --label june.image={b.name}"
-            f" --build-arg {b.argument}={b.base} -"
-            for b in builds.values()
-        ]
-        lines.append(f"docker network create --label june.network={NETWORK} {NETWORK}")
+        lines = [build.line for build in builds.values()]
+        create = f"docker network create --label june.network={NETWORK} {NETWORK}"
+        lines.append(f"docker network inspect {NETWORK} >/dev/null 2>&1 || {create}")
         return lines + self._host.lines(workloads)
 
     def _locked(self, name: str) -> contextlib.AbstractContextManager[None]:
@@ -216,8 +234,9 @@ class DockerEngine:
     def _changed(self, found: Inspected, service: Service) -> bool:
         if inspection.ending(found) or found["Config"]["Labels"].get("june.spec") != service.hash:
             return True
-        wanted = body(service, self._placement(service, inspection.ports(found), keep=True))
-        return bool(inspection.drift(found, wanted))
+        ports = {port.name: 0 for port in service.ports} | inspection.ports(found)
+        edited = inspection.drift(found, body(service, self._placement(service, ports, keep=True)))
+        return bool(edited and set(edited) - self._containers.discarded())
 
     def _start(self, service: Service) -> Inspected:
         """Create and start; a port that somebody takes in between is replaced. What fails leaves nothing."""
@@ -231,9 +250,9 @@ class DockerEngine:
                 with start_explained(self._name(service.name), service):
                     return self._containers.run(made, self._name(service.name))
             except MachineLacks as error:
-                if error.code != "port-taken" or attempt == PORT_TRIES:
+                if error.code not in ("port-taken", "network-moved") or attempt == PORT_TRIES:
                     raise
-                refused |= {p.number for p in service.ports}
+                refused |= {p.number for p in service.ports} if error.code == "port-taken" else set()
         raise AssertionError("unreachable")
 
     def _end(self, found: Inspected) -> None:

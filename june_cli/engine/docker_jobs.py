@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -27,7 +28,7 @@ def run(
         try:
             streams = client.attach(created, stream=True, logs=False, demux=True)
             client.start(created)
-            late = threading.Timer(job.deadline_s, client.kill, (created,))
+            late = threading.Timer(job.deadline_s, _kill, (client, created))
             late.daemon = True
             late.start()
             started = time.monotonic()
@@ -43,9 +44,23 @@ def run(
             client.remove_container(created, force=True, v=True)
 
 
+def _kill(client: APIClient, created: str) -> None:
+    import requests
+    from docker.errors import APIError
+
+    with contextlib.suppress(APIError, requests.exceptions.RequestException):  # it has just ended by itself
+        client.kill(created)
+
+
 def _ending(client: APIClient, created: str, job: Job) -> str:
     """How it ended where that is a failure."""
-    code = client.wait(created, timeout=job.stop_s + 5)["StatusCode"]
+    import requests
+
+    patience_s = job.stop_s + 5
+    try:
+        code = client.wait(created, timeout=patience_s)["StatusCode"]
+    except requests.exceptions.Timeout:
+        return f"it did not end within {patience_s:.0f} s of its last word"
     return inspection.ending(client.inspect_container(created)) if code else ""
 
 

@@ -10,7 +10,6 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from june_cli.engine.building import PROXIES, authority
 from june_cli.engine.container import Placement
@@ -20,13 +19,22 @@ from june_cli.spec import Workload
 
 CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 LOOPBACK = "localhost,127.0.0.1"
+# Where systems keep the authorities they trust: a Python that brings its own OpenSSL may look elsewhere.
+TRUSTED = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 class Host:
     """Makes what containers are given of this machine, and takes it away again."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
-        self._environ, self._folder = environ, folder
+    def __init__(
+        self, environ: Mapping[str, str], folder: Path, cdi_folders: Sequence[str] = CDI_FOLDERS
+    ) -> None:
+        self._environ, self._folder, self._cdi_folders = environ, folder, cdi_folders
 
     def placement(
         self, workload: Workload, *, home: str, image: str, ports: Mapping[str, int], keep: bool
@@ -39,7 +47,7 @@ class Host:
             uid=os.getuid(),
             gid=os.getgid(),
             keep=keep,
-            gpus=_gpus() if workload.gpu else "request",
+            gpus=self._gpus() if workload.gpu else "request",
             secrets={s.name: self._secret(workload.name, s.name) for s in workload.secrets},
             proxies=_proxies(self._environ),
             authority=self._authority if self._environ.get("JUNE_CA_BUNDLE") else None,
@@ -55,8 +63,11 @@ class Host:
         extra = authority(self._environ)
         if extra:
             made(self._folder)
-            with writable(self._folder):
-                self._authority.write_bytes(_trusted() + extra)
+            with writable(self._folder):  # whole or not at all, and readable whoever the container runs as
+                temporary = self._authority.with_suffix(f".{os.getpid()}")
+                temporary.write_bytes(_trusted() + extra)
+                temporary.chmod(0o644)
+                temporary.replace(self._authority)
 
     def disown(self, name: str) -> None:
         """Remove the copies of a workload's secrets."""
@@ -74,9 +85,18 @@ class Host:
                     f"install -D -m 0400{owner} {shlex.quote(str(secret.source))} {shlex.quote(str(target))}"
                 )
         if self._environ.get("JUNE_CA_BUNDLE"):
-            trusted = shlex.join([_trusted_file(), self._environ["JUNE_CA_BUNDLE"]])
+            trusted = shlex.join([*_trusted_files(), self._environ["JUNE_CA_BUNDLE"]])
+            lines.append(f"mkdir -p -m 0700 {shlex.quote(str(self._folder))}")
             lines.append(f"cat {trusted} > {shlex.quote(str(self._authority))}")
         return lines
+
+    def _gpus(self) -> Literal["request", "cdi"]:
+        """`--gpus` needs NVIDIA's container runtime; without it, a CDI specification will do."""
+        programs = ("nvidia-container-runtime", "nvidia-container-runtime-hook")
+        if any(shutil.which(program, path=self._environ.get("PATH")) for program in programs):
+            return "request"
+        specified = any(any(Path(folder).glob("*nvidia*")) for folder in self._cdi_folders)
+        return "cdi" if specified else "request"
 
     @property
     def _authority(self) -> Path:
@@ -122,32 +142,17 @@ def _require_readable(source: Path) -> None:
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """The proxy settings a container may see: none with a password, which `docker inspect` would show."""
-    found = {
-        name: environ[name]
-        for name in PROXIES
-        if environ.get(name) and "@" not in (urlsplit(environ[name]).netloc or environ[name])
-    }
+    found = {name: environ[name] for name in PROXIES if environ.get(name) and "@" not in environ[name]}
     if found and not any(name.lower() == "no_proxy" for name in found):
         found["NO_PROXY"] = LOOPBACK
     return found
 
 
-def _gpus() -> Literal["request", "cdi"]:
-    """`--gpus` needs NVIDIA's container runtime; without it, a CDI specification will do."""
-    if shutil.which("nvidia-container-runtime") or shutil.which("nvidia-container-runtime-hook"):
-        return "request"
-    specified = any(any(Path(folder).glob("*nvidia*")) for folder in CDI_FOLDERS)
-    return "cdi" if specified else "request"
-
-
-def _trusted_file() -> str:
-    found = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
-    return str(found)
+def _trusted_files() -> list[str]:
+    """The file of the authorities this host trusts: a private one is added to them, and replaces none."""
+    own = ssl.get_default_verify_paths().cafile
+    return [path for path in (own, *TRUSTED) if path and os.access(path, os.R_OK)][:1]
 
 
 def _trusted() -> bytes:
-    """The authorities this host trusts: a private one is added to them and never replaces them."""
-    try:
-        return Path(_trusted_file()).read_bytes() + b"\n"
-    except OSError:
-        return b""
+    return b"".join(Path(path).read_bytes() + b"\n" for path in _trusted_files())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shlex
 import tarfile
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,14 @@ class Build:
     base: str  # the image it starts from
     argument: str  # the name of the build argument that carries `base`
     files: Mapping[str, bytes]
+
+    @property
+    def line(self) -> str:
+        """The same build by hand, for a shell."""
+        return (
+            f"june image context {self.tag} | docker build --tag {self.tag} --label {LABEL}={self.name}"
+            f" --build-arg {self.argument}={shlex.quote(self.base)} -"
+        )
 
     def context(self, ca: bytes = b"") -> bytes:
         """The build context as a tar archive. Order, modes and times are always the same.

@@ -11,6 +11,11 @@ from june_cli.engine import Running
 from june_cli.engine.container import KEPT
 
 Inspected = Mapping[str, Any]
+# What a container has unless it is dropped. Docker writes down ALL where all are, Podman each by its name.
+CAPABILITIES = {
+    *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
+    *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+}
 
 
 def running(found: Inspected) -> Running:
@@ -36,14 +41,14 @@ def ports(found: Inspected) -> dict[str, int]:
     for pair in found["Config"]["Labels"].get("june.ports", "").split(","):
         name, _, number = pair.partition("=")
         binding = bound.get(f"{number}/tcp")
-        if binding:
+        if binding and binding[0].get("HostPort"):
             named[name] = int(binding[0]["HostPort"])
     return named
 
 
 def kept(found: Inspected) -> bool:
     """Whether it was asked to stay: Docker itself brings it back after a crash and after a reboot."""
-    return bool(found["HostConfig"]["RestartPolicy"]["Name"] == KEPT)
+    return bool((found["HostConfig"].get("RestartPolicy") or {}).get("Name") == KEPT)
 
 
 def lives(found: Inspected) -> bool:
@@ -61,7 +66,7 @@ def ending(found: Inspected) -> str:
         return ""
     if state.get("OOMKilled"):
         limit = (found["HostConfig"].get("Memory") or 0) / 2**30
-        return f"it ran out of memory and was killed (its limit is {limit:.3g} GiB)"
+        return "it ran out of memory and was killed" + (f" (its limit is {limit:.3g} GiB)" if limit else "")
     if state.get("Error"):
         return f"Docker could not run it: {state['Error']}"
     code = int(state.get("ExitCode") or 0)
@@ -83,7 +88,7 @@ def trouble(found: Inspected) -> str:
     if state.get("OOMKilled"):
         return "a part of it ran out of memory and was killed"
     count = int(found.get("RestartCount") or 0)
-    return f"it has ended and been restarted {count} times" if count else ""
+    return f"it has ended and been restarted {count} time{'s' * (count > 1)}" if count else ""
 
 
 def name(found: Inspected) -> str:
@@ -96,28 +101,36 @@ def drift(found: Inspected, body: Mapping[str, Any]) -> list[str]:
     config, host = found["Config"], found["HostConfig"]
     wanted = body["HostConfig"]
     seen = {
-        "Image": config["Image"] == body["Image"],
-        "Cmd": list(config.get("Cmd") or []) == body["Cmd"],
+        "Image": f"/{config['Image']}".endswith(f"/{body['Image']}"),  # Podman: localhost/june/…
+        "Cmd": not body["Cmd"] or list(config.get("Cmd") or []) == body["Cmd"],
         "User": config.get("User") == body["User"],
         "Env": set(body["Env"]) <= set(config.get("Env") or []),
         "Mounts": _sources(host) == _sources(wanted),
-        "network": body["HostConfig"]["NetworkMode"] in (found["NetworkSettings"].get("Networks") or {}),
+        "PortBindings": {k: v for k, v in (host.get("PortBindings") or {}).items() if v}
+        == wanted["PortBindings"],
+        "SecurityOpt": set(wanted["SecurityOpt"]) <= set(host.get("SecurityOpt") or ()),
+        "network": wanted["NetworkMode"] in (found["NetworkSettings"].get("Networks") or {}),
     }
     for key in ("Memory", "MemorySwap", "ReadonlyRootfs", "Init", "PidsLimit", "ShmSize", "IpcMode"):
         if key in wanted:
             seen[key] = host.get(key) == wanted[key]
-    seen["CapDrop"] = "ALL" in (host.get("CapDrop") or []) and not host.get("CapAdd")
+    dropped = set(host.get("CapDrop") or ())
+    seen["CapDrop"] = ("ALL" in dropped or dropped >= CAPABILITIES) and not host.get("CapAdd")
     seen["Privileged"] = not host.get("Privileged")
     return sorted(key for key, same in seen.items() if not same)
 
 
 def _sources(host: Mapping[str, Any]) -> set[tuple[str, str, bool]]:
-    return {(m["Source"], m["Target"], bool(m.get("ReadOnly"))) for m in host.get("Mounts") or ()}
+    """What is mounted where, by `--mount` or by `--volume`; Podman tells of both as of the latter."""
+    seen = {(m["Source"], m["Target"], bool(m.get("ReadOnly"))) for m in host.get("Mounts") or ()}
+    for bind in host.get("Binds") or ():
+        source, target, options = (*bind.split(":", 2), "")[:3]
+        seen.add((source, target, "ro" in options.split(",")))
+    return seen
 
 
 def _started(found: Inspected) -> float:
-    text = str(found["State"].get("StartedAt") or "")
-    try:
-        return datetime.fromisoformat(text[:19] + "+00:00").timestamp()
+    try:  # Docker writes UTC, Podman the local time with its offset; one that never ran began in the year 1
+        return max(0.0, datetime.fromisoformat(str(found["State"].get("StartedAt"))).timestamp())
     except ValueError:
         return 0.0

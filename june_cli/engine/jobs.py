@@ -52,7 +52,9 @@ def run(
 def result(job: Job, said: dict[str, Any] | None, ended: str, stderr: Sequence[str]) -> Any:
     """What a job's last message means: its result, its error, or a failure explained by its last words."""
     if said and "error" in said:
-        raise JuneError(**said["error"])
+        error = said["error"] if isinstance(said["error"], dict) else {"message": said["error"]}
+        told = {key: str(error.get(key) or "") for key in ("code", "message", "hint")}
+        raise JuneError(told["code"] or "job-failed", told["message"], hint=told["hint"])
     if ended or said is None:
         last = f": {stderr[-1]}" if stderr else ""
         raise JuneError("job-failed", f"{job.name} gave no result: {ended or 'it said nothing'}{last}.")

@@ -52,10 +52,8 @@ def _host(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "--tmpfs", f"{target}:{options}"
     for mount in host["Mounts"]:
         read_only = ",readonly" if mount.get("ReadOnly") else ""
-        yield (
-            "--mount",
-            f"type=bind,{_field('source=' + mount['Source'])},target={mount['Target']}{read_only}",
-        )
+        source, target = _field(f"source={mount['Source']}"), _field(f"target={mount['Target']}")
+        yield "--mount", f"type=bind,{source},{target}{read_only}"
     yield "--log-driver", host["LogConfig"]["Type"]
     for key, value in host["LogConfig"]["Config"].items():
         yield "--log-opt", f"{key}={value}"
@@ -83,8 +81,8 @@ def _gpus(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _field(text: str) -> str:
-    """`--mount` reads its value as a line of CSV: a comma or a quote in a path needs quoting there."""
-    if "," not in text and '"' not in text:
+    """`--mount` reads its value as a line of CSV: a comma, a quote, a new line in a path need quoting."""
+    if not set(text) & set(',"\r\n'):
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'

@@ -43,7 +43,8 @@ class Uses:
 
     def begin(self, name: str) -> None:
         """This june uses the service from now on."""
-        if name not in self._held:
+        if not self.mine(name):
+            self.end(name)
             self._held[name] = descriptor = _opened(self._folder / f"{name}.use")
             fcntl.flock(descriptor, fcntl.LOCK_SH)
 
@@ -54,7 +55,7 @@ class Uses:
 
     def others(self, name: str) -> bool:
         """Whether another june uses it."""
-        if name in self._held:
+        if self.mine(name):
             descriptor = self._held[name]
             alone = _got(descriptor, fcntl.LOCK_EX)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -69,8 +70,11 @@ class Uses:
             os.close(descriptor)
 
     def mine(self, name: str) -> bool:
-        """Whether this june uses it."""
-        return name in self._held
+        """Whether this june uses it. What another june ended and forgot meanwhile is used no more."""
+        try:
+            return os.path.samestat(os.fstat(self._held[name]), (self._folder / f"{name}.use").stat())
+        except (KeyError, FileNotFoundError):
+            return False
 
     def forget(self, name: str) -> None:
         """Nobody uses it any more, because it is gone."""

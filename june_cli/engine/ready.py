@@ -34,6 +34,8 @@ def probe(ready: Ready, running: Running, log_tail: Callable[[], list[str]]) -> 
         return "the model to load"
     if ready.kind == "http":
         return _http(port, ready.path)
+    if ready.kind == "triton":
+        return _triton(port, ready.model)
     return _grpc(port, ready.service) if ready.kind == "grpc" else ""
 
 
@@ -49,6 +51,16 @@ def _http(port: int, path: str) -> str:
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         return "the model to load"  # what servers of language models answer meanwhile
     return "" if status == http.HTTPStatus.OK else f"HTTP 200 instead of {status}"
+
+
+def _triton(port: int, model: str) -> str:
+    """Triton calls a model ready whose process was killed: so it has to write a token."""
+    from june_cli.assistant.repository import Repository, served_name
+
+    triton, name = Repository(f"127.0.0.1:{port}", answer_s=PROBE_S), served_name(model)
+    if not triton.live():
+        return "an answer from Triton"
+    return triton.probe(name) if triton.ready(name) else "the model to load"
 
 
 def _grpc(port: int, service: str) -> str:

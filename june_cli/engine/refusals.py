@@ -43,6 +43,10 @@ def _refusal(name: str, workload: Workload, error: JuneError) -> JuneError:
         )
     if any(text in said for text in TAKEN):
         return MachineLacks("port-taken", f"a port that {workload.name} needs is taken by something else.")
+    if "network june" in said and ("ambiguous" in said or "not found" in said):
+        return MachineLacks(
+            "network-moved", f"June's network was made or removed in between: {error.message}"
+        )
     if workload.gpu and any(text in said for text in NO_GPU):
         return MachineLacks(
             "gpu-unavailable",

@@ -74,6 +74,7 @@ def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Placed]:
     """The Service of each role and its engine; its model fetched and whole, its image there."""
     found = {}
     for role in roles:
+        invocation.roles.refuse_large_on_cpu(role)
         model = invocation.roles.model(role)
         if model:
             fetch.ensure(model, invocation.roles.models, invocation.out)
@@ -149,6 +150,8 @@ def planned(invocation: Invocation, roles: Sequence[str], *, keep: bool = False)
     """What `using` would do for these roles, without doing any of it."""
     models = [invocation.roles.model(role) for role in roles]
     missing = [m.name for m in models if m and where.damage(m.folder(invocation.roles.models))]
+    for role in roles:
+        invocation.roles.refuse_large_on_cpu(role)
     placed = [Placed.of(invocation, role) for role in roles]
     engines = {p.engine.name: p.engine for p in placed}
     before = [

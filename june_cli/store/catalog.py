@@ -25,6 +25,13 @@ class PackageSource:
 
 
 @dataclass(frozen=True)
+class HubSource:
+    """A repository on a model hub."""
+
+    repository: str
+
+
+@dataclass(frozen=True)
 class File:
     """One file of a model: its name in the store, where the source has it, its size and checksum."""
 
@@ -32,6 +39,9 @@ class File:
     member: str
     bytes: int
     sha256: str
+
+
+SOURCES: Mapping[str, type[PackageSource] | type[HubSource]] = {"package": PackageSource, "hub": HubSource}
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Model:
     revision: str
     licence: str
     parameters: int
-    source: PackageSource
+    source: PackageSource | HubSource
     files: tuple[File, ...]
     quant: str = ""
 
@@ -76,7 +86,6 @@ class Catalog:
 
 def _model(name: str, entry: dict[str, Any]) -> Model:
     source = dict(entry.pop("source"))
-    if source.pop("kind") != "package":
-        raise ValueError(f"models.toml: {name} has a source of unknown kind")
-    own = tuple(File(**file) for file in entry.pop("files"))
-    return Model(name=name, source=PackageSource(**source), files=own, **entry)
+    kind = SOURCES[source.pop("kind")]
+    own = tuple(File(**file) for file in entry.pop("files", ()))
+    return Model(name=name, source=kind(**source), files=own, **entry)

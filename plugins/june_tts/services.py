@@ -7,15 +7,16 @@ from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Service
 
 PACKAGES = {"hibari": ("hibari",), "coqui": ("TTS",)}
 CPU_ONLY = ("hibari",)
+IMAGES = {"hibari": "tts", "coqui": "tts-coqui"}
 
 
 def tts(choice: Choice) -> Service:
     """One synthesiser behind gRPC `june.tts.v1.TextToSpeech`."""
     require_loader(choice, PACKAGES, CPU_ONLY)
     return Service(
-        name="tts",
+        name=choice.role,
         summary="text to speech",
-        image="tts",
+        image=choice.image or IMAGES[choice.loader],
         command=("python", "-m", "june_tts.server"),
         ports=(Port("grpc", 50052, "JUNE_PORT"),),
         mounts=(Mount(choice.path, "/models/tts", "JUNE_MODEL_DIR"),),
@@ -27,7 +28,7 @@ def tts(choice: Choice) -> Service:
         gpu=Gpu() if choice.device == "cuda" else None,
         model=choice.model,
         packages=("grpc_health", "grpc_reflection", *PACKAGES.get(choice.loader, ())),
-        memory_bytes=choice.limits.memory_bytes or 1024**3,
+        memory_bytes=choice.limits.memory_bytes or (16 if choice.device == "cuda" else 1) * 1024**3,
         ready=Ready("grpc", port="grpc", service="june.tts.v1.TextToSpeech"),
     )
 

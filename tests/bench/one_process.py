@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import xllamacpp
-from june_llm.server import gguf, parameters
+from june_llm.llama import loadable, parameters
 from june_stt import recognisers
 from june_stt.endpointer import has_speech
 from june_tts import synthesisers
@@ -47,10 +47,10 @@ class Models:
             device=tts["JUNE_DEVICE"],
             threads=serving.threads(tts, 1),
         )
-        os.environ.update(llm)  # the settings of llama.cpp are read from there
         folder = Path(llm["JUNE_MODEL_DIR"])
-        place = serving.Place("llm", "127.0.0.1", free_port(0), folder)
-        self._llm = xllamacpp.Server(parameters(place, gguf(folder)))
+        wanted = parameters(llm, loadable(folder))
+        wanted.port = free_port(0)
+        self._llm = xllamacpp.Server(wanted)
 
     def hear(self, clip: Clip) -> str:
         """Speech to text, with the service's own question whether anybody speaks."""

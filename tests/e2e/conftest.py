@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from june_cli.engine.processes import MARK
+from june_cli.errors import MachineLacks
 
 TIMEOUT_S = 120.0
+BUILD_S = 900.0  # images that are not there yet are built first
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +55,7 @@ class RealJune:
     home: Path
     work: Path
     environ: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = TIMEOUT_S
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "june_cli", *words]
@@ -68,7 +71,7 @@ class RealJune:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=self.timeout_s,
             cwd=self.work,
             env=self.env,
         )
@@ -158,3 +161,74 @@ def question(up: RealJune) -> Path:
     path = up.work / "question.wav"
     up("tts", "say", "What is the capital of France?", "-o", str(path))
     return path
+
+
+def required(what: str, why: str) -> None:
+    """Skip, saying what is lacking; where JUNE_REQUIRE names it, as in CI, that is a failure."""
+    if what in os.environ.get("JUNE_REQUIRE", "").split(","):
+        pytest.fail(f"JUNE_REQUIRE={os.environ['JUNE_REQUIRE']}, and {why}")
+    pytest.skip(f"needs {what}: {why}")
+
+
+@dataclass
+class DockerJune(RealJune):
+    """A june that runs everything in Docker, and a look at what is there."""
+
+    client: Any = None
+    timeout_s: float = BUILD_S
+
+    def containers(self, *, running: bool = False) -> list[dict[str, Any]]:
+        """What `docker inspect` says of each container of this home."""
+        label = f"june.home={self.home}/state"
+        listed = self.client.containers(all=not running, filters={"label": [label]})
+        return [self.client.inspect_container(one["Id"]) for one in listed]
+
+    def container(self, service: str) -> dict[str, Any]:
+        """The one container of a service."""
+        (found,) = [c for c in self.containers() if c["Config"]["Labels"]["june.service"] == service]
+        return found
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Any:
+    """An engine that answers."""
+    try:
+        from june_cli.engine import daemon
+
+        return daemon.connect(os.environ)
+    except MachineLacks as error:
+        required("docker", error.message)
+
+
+def _docker_june(base: Path, models: Path, client: Any) -> DockerJune:
+    (base / "work").mkdir(parents=True)
+    environ = {"MODEL_CACHE_DIR": str(models), "JUNE_ENGINE": "docker"}
+    return DockerJune(base / "home", base / "work", environ, client=client)
+
+
+def _cleared(june: DockerJune) -> None:
+    for found in june.containers():
+        june.client.remove_container(found["Id"], force=True, v=True)
+
+
+@pytest.fixture
+def docked(tmp_path: Path, models: Path, docker_client: Any) -> Iterator[DockerJune]:
+    """A june of its own in Docker; whatever it leaves is removed."""
+    june = _docker_june(tmp_path / "docked", models, docker_client)
+    yield june
+    _cleared(june)
+
+
+@pytest.fixture(scope="session")
+def docked_up(
+    tmp_path_factory: pytest.TempPathFactory, models: Path, docker_client: Any
+) -> Iterator[DockerJune]:
+    """A june whose three services run in Docker for the whole session."""
+    june = _docker_june(tmp_path_factory.mktemp("docked-up"), models, docker_client)
+    try:
+        june("serve", "start")
+        yield june
+        june("serve", "stop")
+        assert june.containers() == []
+    finally:
+        _cleared(june)

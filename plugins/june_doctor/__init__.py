@@ -1,0 +1,1 @@
+"""Check this machine; every failure names the command that mends it."""

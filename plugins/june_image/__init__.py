@@ -1,0 +1,1 @@
+"""Container images: list them, build them, remove the ones no longer needed."""
