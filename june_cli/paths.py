@@ -58,7 +58,9 @@ def expanded(text: str) -> Path:
 def made(folder: Path) -> Path:
     """Make a folder that only its owner may read, or say why that is not possible."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for missing in [f for f in reversed(folder.parents) if not f.exists()]:
+            missing.mkdir(exist_ok=True, mode=0o700)  # `parents=True` would give them the default mode
+        folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise MachineLacks(
             "folder-not-writable",

@@ -14,7 +14,7 @@ FLAGS = {
 }
 VALUES = {
     "--engine": "Where services run: process or docker.",
-    "--profile": "Which models fill the roles: tiny, or one of your own.",
+    "--profile": "Which models fill the roles: tiny, cuda, spark, or one of your own.",
 }
 
 

@@ -23,6 +23,7 @@ def check_contents(wheel: str) -> None:
         assert f"june_cli/proto/{wanted}" in names, wanted
     for wanted in ("june_cli/profiles.toml", "june_cli/store/models.toml", "june_cli/sentences.tsv"):
         assert wanted in names, wanted
+    assert [name for name in names if name.endswith("share/june/containers/code/Dockerfile")]
     assert not [name for name in names if "test_" in name or "docs" in name]
 
 
@@ -42,10 +43,41 @@ def check_program() -> None:
     assert json.loads(lacking.stdout)["error"]["code"] == "package-missing", lacking.stdout
 
 
+TAGS = """
+import json, sys
+sys.path[:0] = sys.argv[1:]
+from june_cli.engine.images import Images
+images = Images.load()
+print(json.dumps({name: images.reference(name) for name in images.recipes}))
+"""
+
+
+def tags(*path: str) -> dict[str, str]:
+    """The images' tags, of June as installed here or as found in some folders."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", TAGS, *path], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def check_images() -> None:
+    """The wheel makes the images that the checkout it came from makes."""
+    installed = tags()
+    assert len(installed) > 5
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / "june_cli" / "proto" / "asr_pb2.py").exists():
+        print("the checkout has no stubs yet: its images are not compared with the wheel's")
+        return
+    assert tags(str(checkout), str(checkout / "plugins")) == installed
+
+
 def main() -> None:
     check_contents(sys.argv[1])
     check_names()
     check_program()
+    check_images()
     print("the wheel is whole")
 
 

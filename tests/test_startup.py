@@ -21,7 +21,7 @@ HEAVY = (
     "onnxruntime",
     "psutil",
 )
-PLUGINS = ("chat", "config", "llm", "plugin", "serve", "stt", "talk", "tts")
+PLUGINS = ("chat", "config", "doctor", "image", "llm", "plugin", "serve", "stt", "talk", "tts")
 
 
 def loaded_by(words: list[str], tmp_path: Path) -> set[str]:

@@ -58,7 +58,7 @@ def program(main: Callable[[Place], None]) -> None:
 
 
 def become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
-    """This process becomes another program of its image: the engine signals that one, and sees how it ends."""
+    """This process becomes another program of its image: the engine then signals that one."""
     log.info("%s becomes %s", os.environ.get("JUNE_SERVICE", "june"), command[0])
     os.execvpe(command[0], list(command), environ or os.environ)  # noqa: S606 - nothing is started
 

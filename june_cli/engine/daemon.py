@@ -82,6 +82,7 @@ def info(environ: Mapping[str, str]) -> dict[str, Any]:
     client = connect(environ)
     with explained(client.base_url):
         said: dict[str, Any] = client.info()
+        client.close()
         return said
 
 

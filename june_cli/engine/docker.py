@@ -24,7 +24,7 @@ from june_cli.engine.lines import run_line
 from june_cli.engine.locks import Uses, locked
 from june_cli.engine.refusals import start_explained
 from june_cli.engine.signals import uninterrupted
-from june_cli.errors import MachineLacks
+from june_cli.errors import JuneError, MachineLacks
 from june_cli.spec import Job, Service, Workload
 
 if TYPE_CHECKING:
@@ -181,10 +181,19 @@ class DockerEngine:
 
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """The `docker run` line that makes the same container by hand."""
-        ports = {port.name: free_port(port.number) for port in workload.ports}
-        return run_line(
-            self._name(workload.name), body(workload, self._placement(workload, ports, keep=keep))
-        )
+        ports = self._running_ports(workload.name) or {p.name: free_port(p.number) for p in workload.ports}
+        made = body(workload, self._placement(workload, ports, keep=keep))
+        return run_line(self._name(workload.name), made)
+
+    def _running_ports(self, name: str) -> Mapping[str, int]:
+        """The ports of a container that runs already; none where no engine answers: a dry run needs none."""
+        if name not in self._uses.known():
+            return {}
+        try:
+            found = self._found(name)
+        except JuneError:
+            return {}
+        return inspection.ports(found) if found else {}
 
     def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
         """What has to be there before those lines: images, network, copies of secrets."""

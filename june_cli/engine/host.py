@@ -87,7 +87,8 @@ class Host:
         if self._environ.get("JUNE_CA_BUNDLE"):
             trusted = shlex.join([*_trusted_files(), self._environ["JUNE_CA_BUNDLE"]])
             lines.append(f"mkdir -p -m 0700 {shlex.quote(str(self._folder))}")
-            lines.append(f"cat {trusted} > {shlex.quote(str(self._authority))}")
+            file = shlex.quote(str(self._authority))
+            lines.append(f"cat {trusted} > {file} && chmod 0644 {file}")
         return lines
 
     def _gpus(self) -> Literal["request", "cdi"]:

@@ -57,17 +57,18 @@ def lines(pieces: Iterable[bytes]) -> Iterator[str]:
         yield buffer.decode("utf-8", "replace")
 
 
-def follow(path: Path, alive: Callable[[], bool]) -> Iterator[str]:
+def follow(path: Path, alive: Callable[[], bool], every_s: float = FOLLOW_S) -> Iterator[str]:
     """Every line appended from now on, while somebody may append; a log begun anew is read from its start."""
 
     def pieces() -> Iterator[bytes]:
-        position = path.stat().st_size if path.exists() else 0
+        position, file_number = (path.stat().st_size, path.stat().st_ino) if path.exists() else (0, 0)
         while True:
             living = alive()
             try:
                 with path.open("rb") as file:
-                    if file.seek(0, os.SEEK_END) < position:
-                        position = 0
+                    seen = os.fstat(file.fileno())
+                    if seen.st_ino != file_number or seen.st_size < position:
+                        position, file_number = 0, seen.st_ino
                     file.seek(position)
                     piece = file.read(1 << 16)
             except FileNotFoundError:
@@ -77,6 +78,6 @@ def follow(path: Path, alive: Callable[[], bool]) -> Iterator[str]:
             if not piece:
                 if not living:
                     return
-                time.sleep(FOLLOW_S)
+                time.sleep(every_s)
 
     yield from lines(pieces())

@@ -58,7 +58,8 @@ def run(
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # one that even SIGKILL cannot end
+                    process.wait(timeout=2.0)
         return Finished(process.returncode, _tail(out), _tail(err))
 
 

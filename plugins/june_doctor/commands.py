@@ -31,4 +31,6 @@ def doctor(
     from june_doctor import diagnosis, mending
 
     june: Invocation = ctx.obj
-    return mending.mend(june, yes=yes) if fix else diagnosis.diagnose(june)
+    if fix:
+        return mending.mend(june, yes=yes)
+    return diagnosis.planned(june) if june.words.dry_run else diagnosis.diagnose(june)

@@ -41,7 +41,7 @@ def permission(host: Host) -> Finding:
     except JuneError as error:
         if error.code != "docker-permission":
             return silent(host, error)
-        return fails(f"{said(error)}; it takes a new login to come into effect", mending(host, error))
+        return fails(f"{said(error)}; after the command, log in again", mending(host, error))
     return fine("you may use it")
 
 

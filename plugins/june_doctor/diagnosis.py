@@ -71,6 +71,29 @@ class Report(tuple[Outcome, ...]):
         return f"{len(self)} checks: " + ", ".join(f"{count} {name}" for name, count in counts if count)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What one check asks of this machine."""
+
+    id: str
+    summary: str
+
+
+class Plan(tuple[Question, ...]):
+    """What `--dry-run` prints: every check there is, none of them run."""
+
+    __slots__ = ()
+
+    def blocks(self) -> list[Table]:
+        """A row a check."""
+        return [Table(("check", "ok when"), [(one.id, one.summary) for one in self])]
+
+
+def planned(june: Invocation) -> Plan:
+    """The checks of every plugin."""
+    return Plan(Question(one.check.id, one.check.summary) for one in every(june))
+
+
 def diagnose(june: Invocation) -> Report:
     """Run every plugin's checks."""
     with looking(june) as host:

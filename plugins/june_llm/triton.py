@@ -71,7 +71,6 @@ def main(place: serving.Place) -> None:
     ]
     if (server / "caches").is_dir():
         command.append(f"--cache-directory={server / 'caches'}")
-    serving.log.info("%s becomes %s", place.name, command[0])
     serving.become(command, environment())  # see the head of this file
 
 

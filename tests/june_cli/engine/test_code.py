@@ -103,7 +103,9 @@ def test_several_programs_of_one_image_are_put_together(package: Package) -> Non
 
 
 def test_junes_core_comes_along_and_nobody_elses_package_does(package: Package) -> None:
-    name = package(server="import json, numpy, pytest\nfrom june_cli.errors import JuneError\nimport june_stt")
+    name = package(
+        server="import json, numpy, pytest\nfrom june_cli.errors import JuneError\nimport june_stt"
+    )
     found = needed([f"{name}.server"])
     core = ["june_cli/__init__.py", "june_cli/errors.py"]
     assert list(found) == [*core, f"{name}/__init__.py", f"{name}/server.py"]

@@ -84,12 +84,11 @@ def test_a_june_without_its_dockerfiles_says_so_and_how_to_mend_it(tree: Path) -
 
 def changed(before: Tags, after: Tags) -> set[str]:
     """Which images are renamed: `stt` for one with June's code, `stt deps` for what is below the code."""
-    names = {name: ["", " deps", ""][-len(tags) :] for name, tags in before.items()}
+    kinds = {"base": ["base"], "stt": ["base", "stt deps", "stt"], "tts": ["base", "tts deps", "tts"]}
     renamed = set()
-    for name in names:
-        kinds = [f"{name} deps", name] if name in ("stt", "tts") else [name]
-        own = zip(kinds, before[name][-len(kinds) :], after[name][-len(kinds) :], strict=True)
-        renamed |= {kind for kind, one, other in own if one != other}
+    for name, layers in kinds.items():
+        both = zip(layers, before[name], after[name], strict=True)
+        renamed |= {layer for layer, one, other in both if one != other}
     return renamed
 
 

@@ -205,6 +205,14 @@ def test_dry_run_prints_what_fix_would_run(june: June) -> None:
     assert june("doctor", "--fix", "--dry-run").stdout.startswith("nothing")
 
 
+def test_dry_run_alone_tells_what_would_be_asked(june: June, tmp_path: Path) -> None:
+    june.environ["PATH"] = str(tmp_path)
+    done = june("doctor", "--dry-run", "--json")
+    assert (done.exit_code, len(done.json)) == (0, 23)
+    assert done.json[3] == {"id": "docker.answers", "summary": "A Docker Engine answers in time."}
+    assert "docker.answers     A Docker Engine answers in time." in june("doctor", "--dry-run").stdout
+
+
 def test_a_command_that_does_not_work_is_told(june: June, install: Install) -> None:
     failing = "note('x', 'ls /nonexistent', safe=True)"
     install(f"from june_cli.checks import *\nCHECKS = (Check('wave', 'Waves.', lambda host: {failing}),)")
@@ -261,7 +269,7 @@ def test_a_docker_engine_that_hangs_is_waited_for_once(june: June, silent_docker
     june.environ["DOCKER_HOST"] = silent_docker
     began = time.monotonic()
     done = june("--engine", "docker", "doctor", "--json")
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 20
     assert done.exit_code == 5
     assert f"at {silent_docker} does not answer" in str(found(done, "docker.answers")["message"])
     assert str(found(done, "docker.answers")["fix"]).endswith(("restart docker", "docker restart"))
@@ -290,7 +298,7 @@ def test_ctrl_c_ends_it_with_everything_it_started(june: June, tmp_path: Path) -
         time.sleep(0.02)
     assert sleeping()
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=5)
+    out, err = child.communicate(timeout=20)
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert sleeping() == []
