@@ -52,6 +52,7 @@ class FakeEngine:
     troubles: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     job_result: Any = None
+    age_s: float = 0.0  # how long what runs has been running
     name: str = "fake"
 
     def launch(self, service: Service, *, keep: bool) -> Running:
@@ -70,7 +71,7 @@ class FakeEngine:
             spec_hash=service.hash,
             model=service.model,
             kept=service.name in self.kept,
-            started_at=time.time(),
+            started_at=time.time() - self.age_s,
         )
 
     def release(self, name: str) -> None:

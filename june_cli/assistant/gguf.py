@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -92,16 +92,19 @@ class Header:
         for _ in range(self._count(MAX_KEYS, "keys")):
             key = self._text()
             self.metadata[key] = self._value(self._number("I"))
-        self.parameters = sum(self._tensors(tensors))
+        shapes = [self._tensor() for _ in range(tensors)]
+        self.parameters = sum(size for size, _ in shapes)
+        if shapes and self._position + max(place for _, place in shapes) >= len(self._bytes):
+            raise self._corrupt("its end is missing")
 
-    def _tensors(self, count: int) -> Iterator[int]:
-        for _ in range(count):
-            self._skip_texts(1)
-            dimensions = self._number("I")
-            if not 1 <= dimensions <= MAX_DIMENSIONS:
-                raise self._corrupt(f"a tensor has {dimensions} dimensions")
-            yield prod(self._numbers(f"{dimensions}Q"))
-            self._numbers("IQ")  # its kind and its place
+    def _tensor(self) -> tuple[int, int]:
+        """How many parameters a tensor has, and where behind the header it begins."""
+        self._skip_texts(1)
+        dimensions = self._number("I")
+        if not 1 <= dimensions <= MAX_DIMENSIONS:
+            raise self._corrupt(f"a tensor has {dimensions} dimensions")
+        size = prod(self._numbers(f"{dimensions}Q"))
+        return size, self._numbers("IQ")[1]
 
     def _value(self, kind: int) -> Any:
         if kind == STRING:

@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def connect(environ: Mapping[str, str], answer_s: float = ANSWER_S) -> APIClient
     address = where(environ)
     _require_known_context(environ)
     _require_local(address)
+    _require_listening(address, answer_s)
     with explained(address):
         try:
             return _answering(address, API_VERSION, answer_s)
@@ -167,6 +169,18 @@ def _require_local(address: str) -> None:
         f"the Docker Engine at {address} is on another machine, and the models are on this one.",
         hint="run june on that machine, or unset DOCKER_HOST",
     )
+
+
+def _require_listening(address: str, answer_s: float) -> None:
+    """Somebody takes connections at a socket. The SDK would leave its own open where nobody does."""
+    scheme, _, path = address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(answer_s)
+            try:
+                probe.connect(path)
+            except OSError as error:
+                raise _unreached(address, error) from error
 
 
 def _loopback(host: str) -> bool:
