@@ -17,7 +17,7 @@ AUTHORITY = "/run/june/ca.crt"
 PIDS = 2048  # processes and threads: a large machine's Triton has hundreds of them
 LOG = {"max-size": "10m", "max-file": "3"}
 # What tells a container that still has its GPU from one that lost it: NVML fails inside the latter.
-GPU_ANSWERS = "nvidia-smi -L | grep -q GPU || exit 1"
+GPU_ANSWERS = 'out=$(nvidia-smi -L 2>&1); echo "$out"; echo "$out" | grep -q ^GPU'
 HEALTH_S = 30
 KEPT = "unless-stopped"
 ROOT, NOBODY = 0, 10001

@@ -10,7 +10,6 @@ import ipaddress
 import json
 import os
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +46,7 @@ def connect(environ: Mapping[str, str], answer_s: float = ANSWER_S) -> APIClient
     address = where(environ)
     _require_known_context(environ)
     _require_local(address)
-    _require_listening(address, answer_s)
+    _require_socket(address)
     with explained(address):
         try:
             return _answering(address, API_VERSION, answer_s)
@@ -171,16 +170,11 @@ def _require_local(address: str) -> None:
     )
 
 
-def _require_listening(address: str, answer_s: float) -> None:
-    """Somebody takes connections at a socket. The SDK would leave its own open where nobody does."""
+def _require_socket(address: str) -> None:
+    """The socket is there. Where it is not, the SDK would leave one of its own open."""
     scheme, _, path = address.partition("://")
-    if scheme in ("unix", "http+unix"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(answer_s)
-            try:
-                probe.connect(path)
-            except OSError as error:
-                raise _unreached(address, error) from error
+    if scheme in ("unix", "http+unix") and not _exists(Path(path)):
+        raise _unreached(address, FileNotFoundError(path))
 
 
 def _loopback(host: str) -> bool:

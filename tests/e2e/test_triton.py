@@ -23,7 +23,6 @@ from june_llm import triton as launcher
 
 from june_cli.assistant.llm import Delta, Message, Sampling, StreamingChat, connect
 from june_cli.assistant.repository import Repository
-from june_cli.assistant.template import ChatTemplate
 from june_cli.errors import JuneError, MachineLacks, NotReady, UsageProblem
 
 if TYPE_CHECKING:
