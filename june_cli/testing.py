@@ -100,6 +100,11 @@ class FakeEngine:
         """What `endings` says of it."""
         return self.endings.get(name, "")
 
+    def holder(self, port: int) -> str:
+        """Nobody in particular."""
+        del port
+        return ""
+
     def effort(self, running: Running) -> float:
         """Always busy."""
         del running

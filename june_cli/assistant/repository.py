@@ -57,6 +57,8 @@ class Repository:
             ) from error
         try:
             entries: Any = json.loads(said) if status == http.client.OK else None
+            if not isinstance(entries, list):
+                raise TypeError("no list")
             return [ModelState(**{k: str(e.get(k, "")) for k in ModelState.__annotations__}) for e in entries]
         except (ValueError, TypeError, AttributeError) as error:
             raise JuneError("triton-failed", f"Triton does not list its models: {_error(said)}") from error

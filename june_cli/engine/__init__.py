@@ -91,6 +91,9 @@ class Engine(Protocol):
     def trouble(self, running: Running) -> str:
         """What is wrong with a service that runs, a lost GPU for one; empty when nothing is known to be."""
 
+    def holder(self, port: int) -> str:
+        """Who listens on a port of this host, in a few words; empty when that cannot be known."""
+
     def effort(self, running: Running) -> float:
         """A number that grows while the service works on anything: processor time and log bytes."""
 

@@ -181,13 +181,8 @@ def authority(environ: Mapping[str, str]) -> bytes:
 
 
 def _failed(build: Build, step: str, said: Sequence[str]) -> JuneError:
-    text = "\n".join(said)
-    if "no space left" in text.lower():
-        return MachineLacks(
-            "disk-full",
-            f"Docker's disk is full; {build.tag} was not built.",
-            hint="june image prune; docker system df",
-        )
+    if "no space left" in "\n".join(said).lower():
+        return _full(f"{build.tag} was not built")
     lines = "\n".join(f"    {line}" for line in said)
     return JuneError(
         "image-build-failed",
@@ -196,7 +191,14 @@ def _failed(build: Build, step: str, said: Sequence[str]) -> JuneError:
     )
 
 
+def _full(what: str) -> MachineLacks:
+    hint = "june image prune; docker system df"
+    return MachineLacks("disk-full", f"Docker's disk is full; {what}.", hint=hint)
+
+
 def _unavailable(reference: str, why: str) -> MachineLacks:
+    if "no space left" in why.lower():
+        return _full(f"{reference} was not pulled")
     return MachineLacks(
         "image-unavailable",
         f"the image {reference} is not on this machine and cannot be pulled: {why.strip()[:300]}.",

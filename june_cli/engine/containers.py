@@ -67,6 +67,13 @@ class Containers:
             listed = self.client.containers(filters={"label": label})
         return sorted({one["Labels"]["june.service"] for one in listed})
 
+    def publisher(self, port: int) -> str:
+        """The container that has a port of this host; empty when none has."""
+        with self.explained():
+            listed = self.client.containers(filters={"publish": str(port)})
+        names = [one["Names"][0].removeprefix("/") for one in listed if _publishes(one, port)]
+        return f"container {names[0]}" if names else ""
+
     def run(self, body: dict[str, Any], name: str) -> Inspected:
         """Create and start; one that does not start is removed again. Errors are the SDK's."""
         created = self.client.create_container_from_config(body, name)["Id"]
@@ -138,3 +145,8 @@ class Containers:
         with contextlib.suppress(APIError):
             if (self.client.inspect_network(NETWORK).get("Labels") or {}).get("june.network") == NETWORK:
                 self.client.remove_network(NETWORK)
+
+
+def _publishes(listed: Mapping[str, Any], port: int) -> bool:
+    """The filter also knows ports inside containers."""
+    return any(entry.get("PublicPort") == port for entry in listed.get("Ports") or ())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from june_cli.assistant.ports import free_port
 from june_cli.engine import Running, docker_jobs, inspection, logs, usage
+from june_cli.engine import ports as listening
 from june_cli.engine.building import Builder
 from june_cli.engine.container import NETWORK, Placement, body
 from june_cli.engine.containers import Containers
@@ -145,6 +146,10 @@ class DockerEngine:
         """What is wrong although it runs: a lost GPU, memory that ran out, restarts."""
         found = self._containers.inspected(running.id)
         return inspection.trouble(found) if found else ""
+
+    def holder(self, port: int) -> str:
+        """The container that publishes it, or the program that listens there."""
+        return self._containers.publisher(port) or listening.holder(port)
 
     def effort(self, running: Running) -> float:
         """Processor seconds: moving means that it works on something."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from june_cli.assistant.ports import free_port
 from june_cli.engine import Running, jobs, logs
+from june_cli.engine import ports as listening
 from june_cli.engine.child import Child, command, environ, require_packages, variables
 from june_cli.engine.processes import MARK, busy_s, end_group, ending, resident_bytes, strays, tree
 from june_cli.engine.record import Proc, Record, Records, boot_id, me
@@ -128,6 +129,10 @@ class ProcessEngine:
         """Nothing that can be seen from outside a process."""
         del running
         return ""
+
+    def holder(self, port: int) -> str:
+        """The program that listens there."""
+        return listening.holder(port)
 
     def effort(self, running: Running) -> float:
         """Processor seconds plus log size: either moving means that it works on something."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.engine import Engine, Running
-from june_cli.engine.ports import holder
 from june_cli.engine.ready import POLL_S, Wait
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import NotReady
@@ -125,7 +124,7 @@ def _tell_moved(invocation: Invocation, wait: Wait) -> None:
     for port in wait.service.ports:
         got = wait.running.ports.get(port.name, port.number)
         if got != port.number:
-            who = holder(port.number) or "something else"
+            who = wait.engine.holder(port.number) or "something else"
             invocation.out.note(
                 f"{wait.service.name}: port {port.number} is taken by {who}; it listens on {got}."
             )

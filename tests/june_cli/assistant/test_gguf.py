@@ -86,11 +86,11 @@ def test_who_puts_the_first_token_in_front(metadata: dict[str, Any], adds: bool)
     assert gguf.adds_bos(metadata) is adds
 
 
-@pytest.mark.parametrize("length", range(len(GOOD) - len(DATA) + 1))
-def test_a_file_cut_anywhere_in_its_header_is_no_model(tmp_path: Path, length: int) -> None:
-    with pytest.raises(JuneError) as caught:
-        gguf.Header(written(tmp_path, GOOD[:length]))
-    assert caught.value.code == "model-unloadable"
+def test_a_file_cut_anywhere_in_its_header_is_no_model(tmp_path: Path) -> None:
+    for length in range(len(GOOD) - len(DATA) + 1):
+        with pytest.raises(JuneError) as caught:
+            gguf.Header(written(tmp_path, GOOD[:length]))
+        assert caught.value.code == "model-unloadable"
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ class Engine:
                 return
             self._open.append(connection)
             request = connection.recv(1 << 16).decode()
-            self.asked.append(request.partition(" HTTP")[0])
-            if self._answer:
+            if request and self._answer:
+                self.asked.append(request.partition(" HTTP")[0])
                 connection.sendall(self._answer(self.asked[-1]))
                 connection.close()
 
