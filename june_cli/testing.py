@@ -142,6 +142,10 @@ class FakeEngine:
         """What `troubles` says of it."""
         return self.troubles.get(running.service, "")
 
+    def log_file(self, name: str) -> Path:
+        """Nowhere."""
+        return Path("/nonexistent", name)
+
     def follow(self, name: str) -> Iterator[str]:
         """Nothing more is said."""
         del name

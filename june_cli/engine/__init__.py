@@ -103,6 +103,9 @@ class Engine(Protocol):
     def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of its log, also after it ended."""
 
+    def log_file(self, name: str) -> Path:
+        """Where its log is once it has ended."""
+
     def follow(self, name: str) -> Iterator[str]:
         """Every line it writes from now on, until it ends or the iterator is closed."""
 
@@ -131,6 +134,16 @@ def named(name: str, invocation: Invocation) -> Engine:
         return docker.of(invocation)
     hint = nearest.hint(name, NAMES) or f"known: {', '.join(NAMES)}"
     raise UsageProblem("engine-unknown", f"there is no engine {name!r}.", hint=hint)
+
+
+def that_logged(invocation: Invocation, role: str) -> Engine:
+    """The engine whose service of a role spoke last: that runs it, or has the younger log of it."""
+    engine = invocation.engine_of(role)
+    if invocation.roles.engine_asked or engine.find(role):
+        return engine
+    engines = [invocation.engine_named(name) for name in NAMES]
+    written = [(e.log_file(role).stat().st_mtime, e) for e in engines if e.log_file(role).exists()]
+    return max(written, key=lambda entry: entry[0])[1] if written else engine
 
 
 def chosen(invocation: Invocation, role: str) -> Engine:

@@ -160,9 +160,12 @@ class DockerEngine:
         return usage.memory_bytes(self.client, running.id)
 
     def log_tail(self, name: str, lines: int) -> list[str]:
-        """The last lines of its log, also after it ended."""
-        found = self._found(name)
-        return self._containers.log_tail(found, lines) if found else logs.tail(self._log(name), lines)
+        """The last lines of its log, also after it ended, and while no engine answers."""
+        with contextlib.suppress(JuneError):
+            found = self._found(name)
+            if found:
+                return self._containers.log_tail(found, lines)
+        return logs.tail(self.log_file(name), lines)
 
     def follow(self, name: str) -> Iterator[str]:
         """Every line it writes from now on, until it ends or the iterator is closed."""
@@ -215,7 +218,8 @@ class DockerEngine:
         """Of the container: two homes on one machine never meet."""
         return f"june-{service}-{hashlib.sha256(self._home.encode()).hexdigest()[:8]}"
 
-    def _log(self, name: str) -> Path:
+    def log_file(self, name: str) -> Path:
+        """Where its log is once it has ended."""
         return self._folder / "logs" / f"{name}.log"
 
     def _placement(self, workload: Workload, ports: Mapping[str, int], *, keep: bool) -> Placement:
@@ -272,7 +276,7 @@ class DockerEngine:
     def _end(self, found: Inspected) -> None:
         """End a container and take away what was made for it."""
         name = found["Config"]["Labels"]["june.service"]
-        self._containers.end(found, self._log(name))
+        self._containers.end(found, self.log_file(name))
         self._host.disown(name)
         self._uses.forget(name)
         self._containers.leave_network()

@@ -145,11 +145,11 @@ class ProcessEngine:
 
     def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of the service's log."""
-        return logs.tail(self._log(name), lines)
+        return logs.tail(self.log_file(name), lines)
 
     def follow(self, name: str) -> Iterator[str]:
         """Every line it writes from now on."""
-        return logs.follow(self._log(name), lambda: self.find(name) is not None)
+        return logs.follow(self.log_file(name), lambda: self.find(name) is not None)
 
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end in this environment."""
@@ -168,7 +168,8 @@ class ProcessEngine:
         del workloads
         return []
 
-    def _log(self, name: str) -> Path:
+    def log_file(self, name: str) -> Path:
+        """Where its log is once it has ended."""
         return self._folder / "logs" / f"{name}.log"
 
     def _spawn(self, service: Service, *, keep: bool) -> Record:
@@ -176,7 +177,7 @@ class ProcessEngine:
         ports = {port.name: free_port(port.number) for port in service.ports}
         if any(ports[port.name] != port.number for port in service.ports) and self._end_strays(service.name):
             ports = {port.name: free_port(port.number) for port in service.ports}
-        log = self._log(service.name)
+        log = self.log_file(service.name)
         record = Record(
             service=service.name,
             spec_hash=service.hash,

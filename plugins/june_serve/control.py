@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from june_cli import nearest
+from june_cli.engine import that_logged
 from june_cli.engine.up import planned, using
 from june_cli.errors import NotReady, UsageProblem
 from june_serve.status import Statuses, status_all
@@ -52,7 +53,7 @@ def show_logs(june: Invocation, names: Sequence[str] | None, lines: int) -> None
     """The tails of the logs: text with the service in front, or JSON lines."""
     roles = known_roles(june, names)
     for role in roles:
-        for line in june.engine_of(role).log_tail(role, lines):
+        for line in that_logged(june, role).log_tail(role, lines):
             _show(june, role, line, several=len(roles) > 1)
 
 
