@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,15 +27,15 @@ def run(
         try:
             streams = client.attach(created, stream=True, logs=False, demux=True)
             client.start(created)
-            late = threading.Timer(job.deadline_s, _kill, (client, created))
+            overdue = threading.Event()
+            late = threading.Timer(job.deadline_s, _kill, (client, created, overdue))
             late.daemon = True
             late.start()
-            started = time.monotonic()
             try:
                 answer = jobs.answer(_stdout(streams, said), on_event)
             finally:
                 late.cancel()
-            if time.monotonic() - started >= job.deadline_s:
+            if overdue.is_set():
                 raise JuneError("timeout", f"{job.name} took longer than {job.deadline_s:.0f} s.")
             ended = _ending(client, created, job) if answer is None or "error" not in answer else ""
             return jobs.result(job, answer, ended, list(said))
@@ -44,10 +43,11 @@ def run(
             client.remove_container(created, force=True, v=True)
 
 
-def _kill(client: APIClient, created: str) -> None:
+def _kill(client: APIClient, created: str, overdue: threading.Event) -> None:
     import requests
     from docker.errors import APIError
 
+    overdue.set()
     with contextlib.suppress(APIError, requests.exceptions.RequestException):  # it has just ended by itself
         client.kill(created)
 

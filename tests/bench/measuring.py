@@ -28,8 +28,9 @@ import psutil
 
 from june_cli import plugins
 from june_cli.assistant.audio import SPEECH_RATE_HZ, Clip, decode, resample
+from june_cli.assistant.llm import StreamingChat, connect
 from june_cli.assistant.speech import Tts
-from june_cli.engine import Running
+from june_cli.engine import NAMES, Running
 from june_cli.invocation import Invocation
 from june_cli.output import Output
 from june_cli.paths import Paths
@@ -84,6 +85,11 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
+def with_engine(options: argparse.ArgumentParser, default: str = "process") -> None:
+    """The option that says where services run."""
+    options.add_argument("--engine", choices=NAMES, default=default, help=f"default: {default}")
+
+
 def middle(values: Sequence[float]) -> float:
     """The median."""
     return statistics.median(values)
@@ -105,19 +111,27 @@ def compiled() -> None:
 
 
 @contextmanager
-def own_home() -> Iterator[dict[str, str]]:
-    """The environment of a June with a state of its own and the caller's model store.
+def own_home(engine: str = "") -> Iterator[dict[str, str]]:
+    """The environment of a June with a state of its own, the caller's model store, and the engine if named.
 
     Services that somebody runs already are neither joined nor stopped.
     """
     models = Paths.of(os.environ).models
     with tempfile.TemporaryDirectory(prefix="june-bench-") as home:
-        yield {**os.environ, "JUNE_HOME": home, "MODEL_CACHE_DIR": str(models)}
+        environ = {**os.environ, "JUNE_HOME": home, "MODEL_CACHE_DIR": str(models)}
+        yield {**environ, "JUNE_ENGINE": engine} if engine else environ
 
 
 def invocation(environ: Mapping[str, str]) -> Invocation:
     """What a command would get as `ctx.obj`, with its progress lines kept to itself."""
     return Invocation(GlobalWords(), environ, Output(stderr=io.StringIO()))
+
+
+def language_model(june_: Invocation, running: Running) -> StreamingChat:
+    """A client of the language model, of the kind that its service speaks: what `june talk` uses."""
+    service = june_.roles.service("llm", running.engine)
+    folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+    return connect(service.api, running.address("http"), running.model, folder)
 
 
 def june(words: Sequence[str], environ: Mapping[str, str]) -> dict[str, Any]:

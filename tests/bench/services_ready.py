@@ -3,7 +3,7 @@
 Why: `june talk` starts all three at once; they must neither wait for each other nor for June's polling.
 
 How: `engine.up.start`, from launch to ready, each time in a fresh JUNE_HOME with the caller's model store
-(files in the page cache, bytecode compiled). A round starts the three together, then each alone. The other
+(files in the page cache, bytecode compiled, with `--engine docker` the images there). A round starts the three together, then each alone. The other
 side is the larger of the slowest one alone and the CPU seconds of the three, read right after each was ready
 alone, over the cores. The figure is the ratio of the medians over the rounds, the first round left out.
 """
@@ -14,11 +14,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psutil
-from measuring import ROLES, compiled, invocation, middle, own_home, parser, ratio, report
+from measuring import ROLES, compiled, invocation, middle, own_home, parser, ratio, report, with_engine
 
 from june_cli.assistant.serving import cores
-from june_cli.engine.up import prepared, start
+from june_cli.engine import Running
+from june_cli.engine.processes import busy_s, tree
+from june_cli.engine.up import Placed, prepared, side_by_side, start
 
 BAR = 1.3
 
@@ -31,36 +32,39 @@ class Start:
     cpu: dict[str, float]
 
 
-def started(roles: Sequence[str]) -> Start:
+def started(roles: Sequence[str], engine: str) -> Start:
     """Start the services of some roles in a home of their own, and stop them."""
-    with own_home() as environ:
+    with own_home(engine) as environ:
         june = invocation(environ)
         services = prepared(june, roles)
-        engine = june.engine
         try:
             began = time.perf_counter()
-            running = start(engine, list(services.values()), june)
+            running = start(services, june)
             wall = time.perf_counter() - began
-            return Start(wall, {r: cpu_seconds(int(running[s.name].id)) for r, s in services.items()})
+            return Start(wall, {role: cpu_seconds(services[role], running[role]) for role in roles})
         finally:
-            for service in services.values():
-                engine.release(service.name)
+            side_by_side(lambda p: p.engine.release(p.service.name), services)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its children."""
-    process = psutil.Process(pid)
-    times = [p.cpu_times() for p in (process, *process.children(recursive=True))]
-    return float(sum(t.user + t.system for t in times))
+def cpu_seconds(placed: Placed, running: Running) -> float:
+    """User and system time of a service, with all its processes."""
+    if running.engine == "process":  # whose `effort` counts log lines too
+        return float(busy_s(tree(int(running.id))))
+    return placed.engine.effort(running)
 
 
 def main() -> None:
     """Measure and report."""
     options = parser(__doc__)
     options.add_argument("--runs", type=int, default=5)
+    with_engine(options)
     asked = options.parse_args()
     compiled()
-    rounds = [(started(ROLES), {role: started([role]) for role in ROLES}) for _ in range(1 + asked.runs)][1:]
+    engine = asked.engine
+    rounds = [
+        (started(ROLES, engine), {role: started([role], engine) for role in ROLES})
+        for _ in range(1 + asked.runs)
+    ][1:]
     together = middle([all_.wall for all_, _ in rounds])
     alone = {role: middle([single[role].wall for _, single in rounds]) for role in ROLES}
     cpu = {role: middle([single[role].cpu[role] for _, single in rounds]) for role in ROLES}
@@ -79,6 +83,7 @@ def main() -> None:
         "alone": _rounded(alone),
         "CPU seconds alone": _rounded(cpu),
         "CPU seconds together": _rounded({r: middle([a.cpu[r] for a, _ in rounds]) for r in ROLES}),
+        "engine": engine,
         "cores": cores(),
         "runs": asked.runs,
     }

@@ -22,14 +22,27 @@ from pathlib import Path
 from typing import Any
 
 from june_talk.settings import Settings
-from measuring import ROLES, Figure, compiled, invocation, middle, own_home, parser, question, ratio, report
+from measuring import (
+    ROLES,
+    Figure,
+    compiled,
+    invocation,
+    language_model,
+    middle,
+    own_home,
+    parser,
+    question,
+    ratio,
+    report,
+)
 
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip
-from june_cli.assistant.llm import Delta, LanguageModel, Message, OpenAiChat, Sampling
+from june_cli.assistant.llm import Delta, LanguageModel, Message, Sampling
 from june_cli.assistant.speech import Stt, Tts
 from june_cli.engine import Running
 from june_cli.engine.up import using
+from june_cli.invocation import Invocation
 
 BAR = 0.5
 QUESTION = "Why do people sleep at night?"
@@ -84,7 +97,7 @@ class Bench:
 
     stt: Stt
     tts: Tts
-    llm: OpenAiChat
+    llm: LanguageModel
     sampling: Sampling
     runs: int
 
@@ -121,14 +134,13 @@ class Bench:
 
 
 async def measure(
-    running: Mapping[str, Running], clips: tuple[Clip, Clip], asked: argparse.Namespace
+    june: Invocation, running: Mapping[str, Running], clips: tuple[Clip, Clip], asked: argparse.Namespace
 ) -> tuple[list[Figure], dict[str, Any]]:
     """The scripted figures, then the real model's."""
     async with AsyncExitStack() as stack:
         stt = await stack.enter_async_context(Stt(running["stt"].address("grpc")))
         tts = await stack.enter_async_context(Tts(running["tts"].address("grpc")))
-        url = f"http://{running['llm'].address('http')}/v1"
-        llm = await stack.enter_async_context(OpenAiChat(url, running["llm"].model))
+        llm = await stack.enter_async_context(language_model(june, running["llm"]))
         bench = Bench(stt, tts, llm, Sampling(max_tokens=asked.max_tokens, temperature=0.0), asked.runs)
         rate = asked.tokens_per_s or await bench.rate(clips[1])
         scripted = await bench.first_audio(clips[0], Scripted(rate), Settings().prompt)
@@ -156,12 +168,13 @@ def main() -> None:
     asked = options.parse_args()
     compiled()
     with own_home() as environ:
-        with using(invocation(environ), ROLES) as running:
+        june = invocation(environ)
+        with using(june, ROLES) as running:
             clips = (
                 question(running, asked.audio, QUESTION),
                 question(running, asked.audio, REAL_QUESTION),
             )
-            figures, beside = asyncio.run(measure(running, clips, asked))
+            figures, beside = asyncio.run(measure(june, running, clips, asked))
     report(figures, {**beside, "runs": asked.runs}, as_json=asked.json)
 
 

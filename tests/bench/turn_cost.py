@@ -1,4 +1,6 @@
-"""What June adds to a warm voice turn, against the same three models called in one process. Bar: 1.25 times.
+"""What June adds to a warm voice turn, against the same three models called in one process.
+
+Bar: 1.25 times; 1.4 times with `--engine docker`.
 
 Why: processes, gRPC, HTTP and asyncio cost something; sentences spoken while the next one is written win
 some of it back. This says what remains.
@@ -9,6 +11,9 @@ thread counts and llama.cpp settings in one process, one model after the other, 
 the same audio, prompt and max_tokens, at temperature 0; both have been asked the same before, so llama.cpp
 has the prompt in its cache on both sides. Turns alternate, and so does who goes first. Beside it: the wall
 time of the whole `june talk FILE --json` with the services warm.
+
+In Docker the language model answers from within Triton; the one process still calls llama.cpp itself, with the
+same messages, so that Triton, its Python backend and June's client of it are part of what is measured.
 """
 
 from __future__ import annotations
@@ -34,23 +39,25 @@ from measuring import (
     compiled,
     invocation,
     june,
+    language_model,
     middle,
     own_home,
     parser,
     question,
     ratio,
     report,
+    with_engine,
 )
 
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip, encode
-from june_cli.assistant.llm import OpenAiChat, Sampling
+from june_cli.assistant.llm import Sampling
 from june_cli.assistant.speech import Stt, Tts
 from june_cli.engine import Running
 from june_cli.engine.up import using
 from june_cli.invocation import Invocation
 
-BAR = 1.25
+BARS = {"process": 1.25, "docker": 1.4}
 WARM_UP, TALKS = 2, 5
 QUESTION = "Tell me a long story about a dog and a cat."  # long enough to reach any max_tokens
 
@@ -68,10 +75,10 @@ class Asked:
 
 
 def environs(june_: Invocation) -> dict[str, dict[str, str]]:
-    """What the engine tells each service about its model."""
+    """What the process engine tells each service about its model."""
     found = {}
     for role in ROLES:
-        service = june_.roles.service(role)
+        service = june_.roles.service(role, "process")
         found[role] = {**dict(service.env), **{m.env: str(m.source) for m in service.mounts}}
     return found
 
@@ -109,7 +116,7 @@ def rival(june_: Invocation, asked: Asked) -> Iterator[Callable[[], Turn]]:
 
 
 async def alternate(
-    running: Mapping[str, Running], asked: Asked, other: Callable[[], Turn]
+    june_: Invocation, running: Mapping[str, Running], asked: Asked, other: Callable[[], Turn]
 ) -> tuple[list[Turn], list[Turn]]:
     """June's turns and the other's, in turns."""
     mine: list[Turn] = []
@@ -117,8 +124,7 @@ async def alternate(
     async with AsyncExitStack() as stack:
         stt = await stack.enter_async_context(Stt(running["stt"].address("grpc")))
         tts = await stack.enter_async_context(Tts(running["tts"].address("grpc")))
-        url = f"http://{running['llm'].address('http')}/v1"
-        llm = await stack.enter_async_context(OpenAiChat(url, running["llm"].model))
+        llm = await stack.enter_async_context(language_model(june_, running["llm"]))
         persona = turns.Persona(Settings().prompt, asked.sampling)
 
         async def june_turn() -> None:
@@ -160,7 +166,7 @@ def stages(found: list[Turn]) -> dict[str, float]:
     return {key: round(middle([t["seconds"][key] for t in found]), 4) for key in found[0]["seconds"]}
 
 
-def compare(mine: list[Turn], theirs: list[Turn]) -> tuple[Figure, dict[str, Any]]:
+def compare(mine: list[Turn], theirs: list[Turn], bar: float) -> tuple[Figure, dict[str, Any]]:
     """The figure, and what shows that both did the same work."""
     ours, others = stages(mine), stages(theirs)
     sides = {"June: seconds.total": ours["total"], "one process": others["total"]}
@@ -174,7 +180,7 @@ def compare(mine: list[Turn], theirs: list[Turn]) -> tuple[Figure, dict[str, Any
         "June's stages": ours,
         "one process's stages": others,
     }
-    return ratio("a warm voice turn, seconds", sides, BAR), beside
+    return ratio("a warm voice turn, seconds", sides, bar), beside
 
 
 def main() -> None:
@@ -183,9 +189,10 @@ def main() -> None:
     options.add_argument("--audio", type=Path, help="a recorded question; default: the voice speaks one")
     options.add_argument("--runs", type=int, default=10)
     options.add_argument("--max-tokens", type=int, default=48)
+    with_engine(options)
     given = options.parse_args()
     compiled()
-    with own_home() as environ, tempfile.TemporaryDirectory(prefix="june-bench-") as folder:
+    with own_home(given.engine) as environ, tempfile.TemporaryDirectory(prefix="june-bench-") as folder:
         june_ = invocation(environ)
         with using(june_, ROLES) as running:
             clip = question(running, given.audio, QUESTION)
@@ -193,10 +200,11 @@ def main() -> None:
             audio.write_bytes(encode(clip))
             asked = Asked(clip, audio, Sampling(max_tokens=given.max_tokens, temperature=0.0), given.runs)
             with rival(june_, asked) as other:
-                mine, theirs = asyncio.run(alternate(running, asked, other))
+                mine, theirs = asyncio.run(alternate(june_, running, asked, other))
             beside = {f"{JUNE.name} talk FILE --json, warm": whole_program(environ, asked)}
-    figure, seen = compare(mine, theirs)
-    report([figure], {**seen, **beside, "runs": given.runs}, as_json=given.json)
+    figure, seen = compare(mine, theirs, BARS[given.engine])
+    about = {"engine": given.engine, "runs": given.runs}
+    report([figure], {**seen, **beside, **about}, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def test_an_engine_that_hangs_is_named_before_long(folder: Path, engine: Callabl
     engine(None)
     began = time.monotonic()
     error = refused(at(folder), "docker-silent", answer_s=0.3)
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < 5
     assert error.hint == "sudo systemctl restart docker"
 
 

@@ -41,25 +41,36 @@ def of(tree: Path) -> Tags:
     return tags(tree, tree / "plugins")
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of this checkout."""
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout that nobody changes."""
+    folder = tmp_path_factory.mktemp("original")
     for part in PARTS:
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / part, tmp_path / "tree" / part, ignore=ignored)
-    return tmp_path / "tree"
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def before(original: Path) -> Tags:
+    return of(original)
+
+
+@pytest.fixture
+def tree(original: Path, tmp_path: Path) -> Path:
+    """A copy of this checkout to make changes in."""
+    return Path(shutil.copytree(original, tmp_path / "tree"))
 
 
 def append(path: Path, text: str) -> None:
     path.write_text(path.read_text("utf-8") + text, "utf-8")
 
 
-def test_a_checkout_and_a_copy_of_it_name_their_images_alike(tree: Path) -> None:
-    assert of(tree) == of(ROOT)
+def test_a_checkout_and_a_copy_of_it_name_their_images_alike(before: Tags) -> None:
+    assert before == of(ROOT)
 
 
 def test_an_installed_june_finds_its_dockerfiles_and_names_its_images_as_the_checkout_does(
-    tree: Path, tmp_path: Path
+    tree: Path, before: Tags, tmp_path: Path
 ) -> None:
     prefix, site = tmp_path / "venv", tmp_path / "venv/lib/python3/site-packages"
     shutil.copytree(tree / "june_cli", site / "june_cli")
@@ -70,7 +81,7 @@ def test_an_installed_june_finds_its_dockerfiles_and_names_its_images_as_the_che
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: june-cli\nVersion: 0.1.0\n")
     shared = [path.relative_to(prefix) for path in prefix.rglob("share/**/*") if path.is_file()]
     (about / "RECORD").write_text("".join(f"../../../{path},,\n" for path in shared))
-    assert tags(site) == of(tree)
+    assert tags(site) == before
 
 
 def test_a_june_without_its_dockerfiles_says_so_and_how_to_mend_it(tree: Path) -> None:
@@ -106,15 +117,13 @@ def changed(before: Tags, after: Tags) -> set[str]:
     ],
 )
 def test_a_change_renames_what_it_is_in_and_what_rests_on_that(
-    tree: Path, file: str, renamed: set[str]
+    tree: Path, before: Tags, file: str, renamed: set[str]
 ) -> None:
-    before = of(tree)
     append(tree / file, "# changed\n")
     assert changed(before, of(tree)) == renamed
 
 
-def test_a_change_of_what_only_the_host_runs_renames_nothing(tree: Path) -> None:
-    before = of(tree)
+def test_a_change_of_what_only_the_host_runs_renames_nothing(tree: Path, before: Tags) -> None:
     for file in (
         "plugins/june_stt/commands.py",
         "plugins/june_stt/services.py",
@@ -130,11 +139,12 @@ def test_a_change_of_what_only_the_host_runs_renames_nothing(tree: Path) -> None
     assert changed(before, of(tree)) == set()
 
 
-def test_modes_and_times_and_the_order_on_the_disk_rename_nothing(tree: Path, tmp_path: Path) -> None:
-    before = of(tree)
+def test_modes_and_times_and_the_order_on_the_disk_rename_nothing(
+    original: Path, before: Tags, tmp_path: Path
+) -> None:
     other = tmp_path / "other"
-    for file in sorted((path for path in tree.rglob("*") if path.is_file()), reverse=True):
-        target = other / file.relative_to(tree)
+    for file in sorted((path for path in original.rglob("*") if path.is_file()), reverse=True):
+        target = other / file.relative_to(original)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
         target.chmod(0o777 if len(file.name) % 2 else 0o600)

