@@ -2,7 +2,7 @@
 
 Triton takes text, so the model's own chat template is rendered here. Its streams have no marker at their end,
 its refusals may come with status 200, and a stream whose model process was killed stays open and silent for
-ever: hence the checks below. As in `llmapi`, each event holds the whole text so far.
+ever: hence the checks below. `llmapi` repeats the whole text so far in each event.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from june_cli.errors import JuneError, NotReady, UsageProblem
 __all__ = ["Repository", "TritonChat", "served_name"]
 
 NOT_LOADED = re.compile(r"(?i)no available versions|is not found|not ready")
+UNFINISHED = "\ufffd"  # stands for half a character, whose other half the next event brings
 DEAD = re.compile(r"(?i)stub process .* is not healthy")
 BUSY = re.compile(r"(?i)too many requests")
 TOO_LONG = re.compile(r"(?i)context (size|length|window)|max_(seq_len|num_tokens|input_len)|prompt length")
@@ -87,6 +88,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self.text, self.finish, self.tokens = "", "", 0
+        self._pieces = False  # llmapi repeats the whole text so far; other models of the same tensors do not
 
     def take(self, data: str) -> str:
         """What an event adds to the text."""
@@ -100,14 +102,20 @@ class _Answer:
         if finish != "None":  # how llmapi spells that there is none yet
             self.finish = finish or self.finish
         self.tokens = tokens if isinstance(tokens, int) else self.tokens
-        if self.text.startswith(text):  # nothing new, or an end cut off where a stop text began
+        return self._added(text)
+
+    def _added(self, text: str) -> str:
+        """What is new in an event. A model that does not repeat what came before sends pieces."""
+        if not self._pieces:
+            text = text.rstrip(UNFINISHED)
+        if not self._pieces and self.text.startswith(text):  # nothing new, or an end cut off at a stop text
             return ""
-        if not text.startswith(self.text):
-            raise JuneError(
-                "llm-refused", "llm streams pieces of its answer; llmapi streams the whole text so far."
-            )
-        added, self.text = text[len(self.text) :], text
-        return added
+        if not self._pieces and text.startswith(self.text):
+            added, self.text = text[len(self.text) :], text
+            return added
+        self._pieces = True
+        self.text += text
+        return text
 
 
 def _tensors(prompt: str, sampling: Sampling) -> dict[str, Any]:

@@ -88,10 +88,14 @@ def test_a_text_that_does_not_grow_adds_nothing(start: Start) -> None:
     assert [d.text for d in deltas if d.text] == ["ha", "ha"]
 
 
-def test_a_server_that_streams_pieces_is_no_llmapi(start: Start) -> None:
-    with pytest.raises(JuneError, match="whole text so far") as caught:
-        ask(start(lambda call: write(call, "Good ", "morning")))
-    assert caught.value.code == "llm-refused"
+def test_a_server_that_streams_pieces_is_understood_too(start: Start) -> None:
+    deltas = ask(start(lambda call: write(call, "Good ", "morning", ", ", "Good ", "")))
+    assert "".join(d.text for d in deltas) == "Good morning, Good "
+
+
+def test_half_a_character_waits_for_its_other_half(start: Start) -> None:
+    deltas = ask(start(lambda call: write(call, "caf\ufffd", "café", "café ol\ufffd\ufffd", "café olé")))
+    assert "".join(d.text for d in deltas) == "café olé"
 
 
 def test_reasoning_is_kept_apart_also_when_the_template_opens_it(start: Start) -> None:
