@@ -34,6 +34,7 @@ from june_cli.errors import JuneError, NotReady, UsageProblem
 
 __all__ = ["Repository", "TritonChat", "served_name"]
 
+GIVEN_UP = ("cancelled", "timeout")  # reasons of llmapi that no answer ends with
 NOT_LOADED = re.compile(r"(?i)no available versions|is not found|not ready")
 UNFINISHED = "\ufffd"  # stands for half a character, whose other half the next event brings
 DEAD = re.compile(r"(?i)stub process .* is not healthy")
@@ -76,6 +77,8 @@ class TritonChat(StreamingChat):
         text, thought = splitter.finish()
         if text or thought:
             yield Delta(text, thought)
+        if answer.finish in GIVEN_UP:
+            raise NotReady("service-lost", f"llm gave its answer up: {answer.finish}.", hint=RESTART)
         if not answer.finish:
             raise NotReady(
                 "service-lost", "llm ended its answer without saying why: it may have died.", hint=RESTART

@@ -27,6 +27,9 @@ UPPER = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 PROXIES = (*UPPER, "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 LAST_LINES = 12
+NOISE = re.compile(r"\s*$| ---> |Removing intermediate container ")  # what the builder says of itself
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+FETCHING = ("pip ", "apt-get ", "curl ", "FROM ", "ADD ")  # what in a step needs the network
 STEP_SHOWN = 80  # characters of a step, which may be a page of shell
 
 
@@ -59,9 +62,7 @@ class Builder:
 
     def _sweep(self) -> None:
         """Remove what the stages that fetch wheels left: as large as an image, and of no further use."""
-        from docker.errors import APIError
-
-        with suppress(APIError):
+        with suppress(JuneError), explained(self._client.base_url):
             self._client.prune_images({"dangling": True, "label": [f"{LABEL}=wheels"]})
 
     def present(self, reference: str) -> bool:
@@ -102,8 +103,9 @@ class Builder:
                     for line in str(event.get("stream", "")).splitlines():
                         if re.match(r"Step \d+/\d+ : ", line):
                             step = line
+                            said.clear()
                             bar.update(text=" ".join(line.split())[:STEP_SHOWN])
-                        elif line.strip():
+                        elif not NOISE.match(line := COLOURS.sub("", line)):
                             said.append(line)
 
     def pulled(self, reference: str) -> None:
@@ -184,10 +186,13 @@ def _failed(build: Build, step: str, said: Sequence[str]) -> JuneError:
     if "no space left" in "\n".join(said).lower():
         return _full(f"{build.tag} was not built")
     lines = "\n".join(f"    {line}" for line in said)
+    fetches = any(word in step for word in FETCHING)
     return JuneError(
         "image-build-failed",
         f"{build.tag} could not be built. It failed at: {step}\n{lines}",
-        hint="a build needs the network; behind a proxy, HTTPS_PROXY and JUNE_CA_BUNDLE reach it",
+        hint="a build needs the network; behind a proxy, HTTPS_PROXY and JUNE_CA_BUNDLE reach it"
+        if fetches
+        else "",
     )
 
 

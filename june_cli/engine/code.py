@@ -37,11 +37,33 @@ def needed(entries: Sequence[str]) -> dict[str, Path]:
     return dict(sorted((tree.relative(name), tree.file(name)) for name in seen))
 
 
+def source(file: Path) -> bytes:
+    """What of a module goes into an image: all of it, or nothing where it is a docstring alone.
+
+    A plugin's `__init__` is the line that `june --help` shows: a better word there renames no image.
+    """
+    text = _bytes(file)
+    if file.name != "__init__.py":
+        return text
+    body = ast.parse(text).body
+    return b"" if all(isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) for n in body) else text
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise JuneError(
+            "image-incomplete", f"June cannot read its module {file}: {error.strerror}."
+        ) from error
+
+
 class _Tree:
     """June's packages as files."""
 
     def __init__(self, tops: dict[str, Path]) -> None:
         self._tops = tops
+        self._known: dict[str, Path | None] = {}
 
     def file(self, name: str) -> Path:
         """The source of a module or of a package's `__init__`."""
@@ -64,6 +86,11 @@ class _Tree:
                     yield from self._inside(target)
 
     def _find(self, name: str) -> Path | None:
+        if name not in self._known:
+            self._known[name] = self._looked_up(name)
+        return self._known[name]
+
+    def _looked_up(self, name: str) -> Path | None:
         top, _, rest = name.partition(".")
         if top not in self._tops:
             return None
@@ -108,10 +135,16 @@ def _folder(top: str) -> Path:
 
 def _runtime(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     """Import statements that are carried out when the program runs; expressions cannot hold any."""
-    checked = isinstance(node, ast.If) and ast.unparse(node.test).removeprefix("typing.") == "TYPE_CHECKING"
-    for part in PARTS[1:] if checked else PARTS:
+    for part in PARTS[1:] if isinstance(node, ast.If) and _for_checkers(node.test) else PARTS:
         for child in getattr(node, part, ()):
             if isinstance(child, ast.Import | ast.ImportFrom):
                 yield child
             else:
                 yield from _runtime(child)
+
+
+def _for_checkers(test: ast.expr) -> bool:
+    """`TYPE_CHECKING` or `typing.TYPE_CHECKING`. (`ast.unparse` would do in one line, and takes longer.)"""
+    if isinstance(test, ast.Attribute):
+        return test.attr == "TYPE_CHECKING" and isinstance(test.value, ast.Name) and test.value.id == "typing"
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"

@@ -14,6 +14,7 @@ from june_cli.spec import Service, Workload
 NETWORK = "june"
 SECRETS = "/run/secrets"
 AUTHORITY = "/run/june/ca.crt"
+MEMORY = 8 * 1024**3  # of a workload that does not say what it needs
 PIDS = 2048  # processes and threads: a large machine's Triton has hundreds of them
 LOG = {"max-size": "10m", "max-file": "3"}
 # What tells a container that still has its GPU from one that lost it: NVML fails inside the latter.
@@ -117,8 +118,8 @@ def _host(workload: Workload, place: Placement, relaxed: set[str]) -> dict[str, 
         "Mounts": _mounts(workload, place),
         "LogConfig": {"Type": "json-file", "Config": LOG},
     }
-    if workload.memory_bytes:  # equal: no swap
-        host |= {"Memory": workload.memory_bytes, "MemorySwap": workload.memory_bytes}
+    memory = workload.memory_bytes or MEMORY
+    host |= {"Memory": memory, "MemorySwap": memory}  # equal: no swap
     if workload.shm_bytes:
         host["ShmSize"] = workload.shm_bytes
     if "host-ipc" in relaxed:

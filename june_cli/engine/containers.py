@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from june_cli.engine import daemon, inspection, logs
 from june_cli.engine.container import KEPT, NETWORK
 from june_cli.engine.signals import uninterrupted
+from june_cli.errors import JuneError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,13 +36,22 @@ class Containers:
         self._lock = threading.Lock()
 
     @cached_property
+    def _address(self) -> str:
+        return daemon.where(self._environ)
+
+    @cached_property
     def client(self) -> APIClient:
         """The connection, made on first use."""
         return daemon.connect(self._environ)
 
     def explained(self) -> contextlib.AbstractContextManager[None]:
         """Say in June's words why the engine refused."""
-        return daemon.explained(self.client.base_url)
+        return daemon.explained(self._address)
+
+    def require_answer(self) -> None:
+        """MachineLacks, soon, when the engine hangs or is gone: a clean-up must not hang with it."""
+        with self.explained():
+            self.client.get(f"{self.client.base_url}/_ping", timeout=daemon.ANSWER_S)
 
     def inspected(self, which: str) -> Inspected | None:
         """A container by name or id; None when there is none."""
@@ -66,6 +76,13 @@ class Containers:
             label = [f"june.home={home}", "june.kind=service"]
             listed = self.client.containers(filters={"label": label})
         return sorted({one["Labels"]["june.service"] for one in listed})
+
+    def labelled(self, home: str, service: str) -> Inspected | None:
+        """The container that says of itself that it is this service of this home, whatever its name."""
+        with self.explained():
+            label = [f"june.home={home}", f"june.service={service}", "june.kind=service"]
+            listed = self.client.containers(all=True, filters={"label": label})
+        return self.inspected(listed[0]["Id"]) if listed else None
 
     def publisher(self, port: int) -> str:
         """The container that has a port of this host; empty when none has."""
@@ -140,9 +157,7 @@ class Containers:
 
     def leave_network(self) -> None:
         """Remove June's network when nothing uses it; Docker itself refuses while something does."""
-        from docker.errors import APIError
-
-        with contextlib.suppress(APIError):
+        with contextlib.suppress(JuneError), self.explained():
             if (self.client.inspect_network(NETWORK).get("Labels") or {}).get("june.network") == NETWORK:
                 self.client.remove_network(NETWORK)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 ANSWER_S = 5.0  # a daemon that says nothing for so long hangs
-CALL_S = 60.0
+CALL_S = 30.0
 # Docker 20.10 and later, Podman 4 and later: the same request means the same to all. Some engines serve only
 # newer versions (Docker 29.0: 1.44 and later) and say from which: then it is that one.
 API_VERSION = "1.41"

@@ -81,7 +81,9 @@ class DockerEngine:
         return self._containers.explained()
 
     def prepare(self, workloads: Sequence[Workload], out: Output) -> None:
-        """Images and the network are there afterwards; nothing runs yet."""
+        """The images are there afterwards, and nothing of a job whose june was killed; nothing runs yet."""
+        with self.explained():
+            docker_jobs.sweep(self.client, self._home, self._folder / "jobs")
         self.builder(out).ensure(w.image for w in workloads)
 
     def launch(self, service: Service, *, keep: bool) -> Running:
@@ -100,12 +102,17 @@ class DockerEngine:
                 found = None
             with uninterrupted():
                 if found is None:
-                    found = self._start(service)
+                    try:
+                        found = self._start(service)
+                    except BaseException:
+                        self._clear(service.name)
+                        raise
                 self._uses.begin(service.name)
             return inspection.running(self._containers.keep(found) if keep else found)
 
     def release(self, name: str) -> None:
         """Stop the service if nobody keeps or uses it any more."""
+        self._containers.require_answer()
         with self._locked(name):
             self._uses.end(name)
             found = self._found(name)
@@ -115,10 +122,11 @@ class DockerEngine:
     def stop(self, name: str) -> bool:
         """Stop the service, whoever uses it."""
         with self._locked(name):
-            found = self._found(name)
-            if found:
+            ended = False
+            while found := self._found(name):
                 self._end(found)
-            return found is not None
+                ended = True
+            return ended
 
     def find(self, name: str) -> Running | None:
         """The service of that name, if it runs; what a dead june left behind is ended."""
@@ -174,15 +182,14 @@ class DockerEngine:
 
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end in a container of its own, which is gone afterwards."""
-        with self.explained():
-            self._host.own(job)
-            self._containers.network()
-            ports = {port.name: free_port(port.number) for port in job.ports}
-            made = body(job, self._placement(job, ports, keep=False))
+        name = f"{self._name(job.name)}-{os.getpid()}"
+        with self.explained(), docker_jobs.owned(self._folder / "jobs", name):
             try:
-                return docker_jobs.run(
-                    self.client, job, made, f"{self._name(job.name)}-{os.getpid()}", on_event
-                )
+                self._host.own(job)
+                self._containers.network()
+                ports = {port.name: free_port(port.number) for port in job.ports}
+                made = body(job, self._placement(job, ports, keep=False))
+                return docker_jobs.run(self.client, job, made, name, on_event)
             finally:
                 self._host.disown(job.name)
                 self._containers.leave_network()
@@ -228,9 +235,9 @@ class DockerEngine:
         )
 
     def _found(self, name: str) -> Inspected | None:
-        """The container of a service of this home, running or not."""
+        """The container of a service of this home, running or not, also one that was given another name."""
         found = self._containers.inspected(self._name(name))
-        return found if found and self._mine(found) else None
+        return found if found and self._mine(found) else self._containers.labelled(self._home, name)
 
     def _mine(self, found: Inspected) -> bool:
         labels = found["Config"].get("Labels") or {}
@@ -277,6 +284,10 @@ class DockerEngine:
         """End a container and take away what was made for it."""
         name = found["Config"]["Labels"]["june.service"]
         self._containers.end(found, self.log_file(name))
+        self._clear(name)
+
+    def _clear(self, name: str) -> None:
+        """Take away what was made for a service that does not run."""
         self._host.disown(name)
         self._uses.forget(name)
         self._containers.leave_network()

@@ -6,11 +6,14 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from june_cli.engine import inspection, jobs
+from june_cli.engine.locks import locked
 from june_cli.engine.refusals import start_explained
-from june_cli.errors import JuneError
+from june_cli.engine.signals import uninterrupted
+from june_cli.errors import JuneError, MachineLacks
 from june_cli.spec import Job
 
 if TYPE_CHECKING:
@@ -22,9 +25,11 @@ def run(
 ) -> Any:
     """The result of a job. JuneError when it fails, says nothing sensible, or passes its deadline."""
     said: deque[str] = deque(maxlen=20)
+    created = ""
     with start_explained(name, job):
-        created = client.create_container_from_config(body, name)["Id"]
         try:
+            with uninterrupted():  # a container of whose number nothing is known yet could not be removed
+                created = client.create_container_from_config(body, name)["Id"]
             streams = client.attach(created, stream=True, logs=False, demux=True)
             client.start(created)
             overdue = threading.Event()
@@ -40,7 +45,31 @@ def run(
             ended = _ending(client, created, job) if answer is None or "error" not in answer else ""
             return jobs.result(job, answer, ended, list(said))
         finally:
-            client.remove_container(created, force=True, v=True)
+            if created:
+                with uninterrupted():
+                    client.remove_container(created, force=True, v=True)
+
+
+@contextlib.contextmanager
+def owned(folder: Path, name: str) -> Iterator[None]:
+    """While this lasts, the container of that name belongs to a june that lives."""
+    path = folder / f"{name}.lock"
+    with locked(path, name):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def sweep(client: APIClient, home: str, folder: Path) -> None:
+    """Remove the containers of jobs whose june was killed."""
+    from docker.errors import APIError
+
+    listed = client.containers(all=True, filters={"label": [f"june.home={home}", "june.kind=job"]})
+    for name in (one["Names"][0].removeprefix("/") for one in listed):
+        with contextlib.suppress(MachineLacks, APIError), locked(folder / f"{name}.lock", name, 0.0):
+            client.remove_container(name, force=True, v=True)
+            (folder / f"{name}.lock").unlink(missing_ok=True)
 
 
 def _kill(client: APIClient, created: str, overdue: threading.Event) -> None:

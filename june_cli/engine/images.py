@@ -148,7 +148,7 @@ class Images:
         return found
 
     def _code(self, recipe: Recipe) -> dict[str, bytes]:
-        own = {f"code/{path}": _read(file) for path, file in code.needed(recipe.modules).items()}
+        own = {f"code/{path}": code.source(file) for path, file in code.needed(recipe.modules).items()}
         return {"Dockerfile": _read(self._containers / CODE / "Dockerfile"), **own}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from june_cli.engine import Running
 from june_cli.engine.container import KEPT
 
 Inspected = Mapping[str, Any]
+LATELY_S = 600.0  # after so long without another end, a restart is no longer what is wrong
 # What a container has unless it is dropped. Docker writes down ALL where all are, Podman each by its name.
 CAPABILITIES = {
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
@@ -85,10 +87,11 @@ def trouble(found: Inspected) -> str:
     if health.get("Status") == "unhealthy":
         said = str((health.get("Log") or [{}])[-1].get("Output", "")).strip().splitlines()
         return f"its container no longer sees a GPU{': ' + said[-1][:200] if said else ''}"
-    if state.get("OOMKilled"):
-        return "a part of it ran out of memory and was killed"
     count = int(found.get("RestartCount") or 0)
-    return f"it has ended and been restarted {count} time{'s' * (count > 1)}" if count else ""
+    if count and time.time() - _started(found) < LATELY_S:
+        why = "run out of memory" if state.get("OOMKilled") else "ended"
+        return f"it has {why} and been restarted {count} time{'s' * (count > 1)}"
+    return "a part of it ran out of memory and was killed" if state.get("OOMKilled") and not count else ""
 
 
 def name(found: Inspected) -> str:

@@ -18,6 +18,7 @@ POLL_S = 0.03
 LOOK_S = 1.0
 JOINED_S = 2.0  # a service that began so long before a wait did was not started by it
 PATIENCE_S = 10.0  # with one that was ready before and does not answer now
+BROKEN = "is not healthy"  # Triton's words for a model whose process is gone: it starts no other one
 IDLE_EFFORT = 0.005  # what a server that waits for nothing spends in a second
 
 
@@ -106,6 +107,8 @@ class Wait:
             if trouble:
                 raise self._failed(trouble)
             return ""
+        if BROKEN in self.reason:
+            raise self._failed(f"it waits for {self.reason}, in vain")
         now = time.monotonic()
         self._look(now)
         deadline_s, stall_s = (ready.deadline_s, ready.stall_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.engine import Engine, Running
 from june_cli.engine.ready import POLL_S, Wait
 from june_cli.engine.signals import uninterrupted
-from june_cli.errors import NotReady
+from june_cli.errors import JuneError, NotReady
 from june_cli.spec import Service
 from june_cli.store import fetch, where
 
@@ -52,21 +53,41 @@ def using(
         if keep:
             running = side_by_side(lambda p: p.engine.launch(p.service, keep=True), services)
         yield running
-    finally:
-        with uninterrupted():  # a first Ctrl-C that comes this late must not leave half of them running
-            side_by_side(lambda p: p.engine.release(p.service.name), services)
+    except BaseException:
+        try:
+            _let_go(services)
+        except JuneError as error:  # what went wrong first is what the caller has to hear
+            names = ", ".join(placed.service.name for placed in services.values())
+            invocation.out.note(f"{names}: not let go of, the next june does that: {error.message}")
+        raise
+    _let_go(services)
+
+
+def _let_go(services: Mapping[str, Placed]) -> None:
+    with uninterrupted():  # a first Ctrl-C that comes this late must not leave half of them running
+        side_by_side(lambda p: p.engine.release(p.service.name), services)
 
 
 def side_by_side(act: Callable[[Placed], T], services: Mapping[str, Placed]) -> dict[str, T]:
     """Do something to every service at once, for each may take its seconds.
 
-    All have ended when this returns or raises; the first error is raised, in the order of the services.
+    All have ended when this returns; the first error is raised, in the order of the services. The threads
+    are no pool's, whose end would wait for a call to an engine that hangs after a Ctrl-C, too.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, wait
 
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        waits = {role: pool.submit(act, placed) for role, placed in services.items()}
-    return {role: wait.result() for role, wait in waits.items()}
+    ends: dict[str, Future[T]] = {role: Future() for role in services}
+
+    def work(role: str) -> None:
+        try:
+            ends[role].set_result(act(services[role]))
+        except BaseException as error:  # noqa: BLE001 - raised below, where somebody can hear it
+            ends[role].set_exception(error)
+
+    for role in services:
+        threading.Thread(target=work, args=(role,), name=role, daemon=True).start()
+    wait(ends.values())
+    return {role: end.result() for role, end in ends.items()}
 
 
 def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Placed]:
@@ -89,7 +110,11 @@ def start(services: Mapping[str, Placed], invocation: Invocation) -> dict[str, R
     """Launch all, then wait for all together. NotReady names the first that failed, with its log."""
     names = ", ".join(placed.service.name for placed in services.values())
     with invocation.out.progress(f"Starting {names}") as bar:
+        before = side_by_side(lambda p: p.engine.find(p.service.name), services)
         running = side_by_side(lambda p: p.engine.launch(p.service, keep=False), services)
+        for role, found in before.items():
+            if found and found.id != running[role].id:
+                invocation.out.note(f"{found.service} did not run as it should run now; it was restarted.")
         waits = {role: Wait(p.engine, p.service, running[role]) for role, p in services.items()}
         tries = dict.fromkeys(waits, 1)
         pending = dict(waits)

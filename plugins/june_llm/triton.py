@@ -89,6 +89,8 @@ def found(environ: Mapping[str, str]) -> Path:
             return folder
     if sys.platform != "linux":
         raise _lacks(f"Triton runs on Linux, this is {sys.platform}")
+    if not named and sys.version_info >= (3, 13):
+        raise _lacks("the Triton that pip installs needs numpy 1, which Python 3.13 and later do not have")
     where = f"JUNE_TRITON_DIR is {named}, which holds none" if named else "no tritonserver is installed"
     raise _lacks(where)
 

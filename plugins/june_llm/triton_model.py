@@ -34,8 +34,8 @@ CANCEL_CHECK_S = 0.05  # asking Triton whether the client is still there costs a
 # Triton notices that a client has left only once a response is on its way: during a long prompt, one without
 # anything new is sent now and then. It also shows a client that waits that the model is at work.
 ALIVE_S = 1.0
-# Tokens of a prompt between two looks at whether it is still wanted: 1 s of a small model on one core. A prompt
-# took 5 % longer than in llama.cpp's own steps of 512; in steps of 32, 11 %.
+# Tokens of a prompt between two looks at whether it is still wanted: 1 s of a small model on one core. A
+# prompt took 5 % longer than in llama.cpp's own steps of 512; in steps of 32, 11 %.
 BATCH = 64
 
 

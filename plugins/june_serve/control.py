@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from june_cli import nearest
 from june_cli.engine import that_logged
 from june_cli.engine.up import planned, using
-from june_cli.errors import NotReady, UsageProblem
+from june_cli.errors import JuneError, NotReady, UsageProblem
 from june_serve.status import Statuses, status_all
 
 if TYPE_CHECKING:
@@ -31,10 +31,13 @@ def start_all(june: Invocation, names: Sequence[str] | None) -> Statuses | Plann
 def foreground(june: Invocation, names: Sequence[str] | None) -> None:
     """Bring services up and show what they say until one ends or Ctrl-C; those it started end too."""
     roles = known_roles(june, names)
-    with using(june, roles):
+    with using(june, roles) as running:
         june.out.note(f"{', '.join(roles)}: ready. Ctrl-C ends.")
         ended = follow_all(june, roles, until_first=True)
-        raise NotReady("service-lost", f"{ended} has ended.", hint=f"june serve logs {ended}")
+        why = june.engine_of(ended).alive(running[ended])
+        raise NotReady(
+            "service-lost", f"{ended} has ended{f': {why}' if why else ''}.", hint=f"june serve logs {ended}"
+        )
 
 
 def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
@@ -59,11 +62,15 @@ def show_logs(june: Invocation, names: Sequence[str] | None, lines: int) -> None
 
 def follow_all(june: Invocation, roles: Sequence[str], *, until_first: bool = False) -> str:
     """Show what services say from now on, until all have ended, or the first; returns the last that ended."""
-    said: queue.Queue[tuple[str, str | None]] = queue.Queue(maxsize=1000)
+    said: queue.Queue[tuple[str, str | JuneError | None]] = queue.Queue(maxsize=1000)
 
     def listen(role: str) -> None:
-        for line in june.engine_of(role).follow(role):
-            said.put((role, line))
+        try:
+            for line in june.engine_of(role).follow(role):
+                said.put((role, line))
+            june.engine_of(role).ended(role)  # fails where not the service has ended but its engine
+        except JuneError as error:
+            said.put((role, error))
         said.put((role, None))
 
     for role in roles:
@@ -72,6 +79,8 @@ def follow_all(june: Invocation, roles: Sequence[str], *, until_first: bool = Fa
     left, last = set(roles), ""
     while left:
         role, line = said.get()
+        if isinstance(line, JuneError):
+            raise line
         if line is not None:
             _show(june, role, line, several=len(roles) > 1)
             continue

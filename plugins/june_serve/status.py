@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from june_cli.engine.ready import ready_now
+from june_cli.engine.ready import BROKEN, ready_now
 from june_cli.engine.up import Placed
 from june_cli.output import Table
 
@@ -122,10 +122,14 @@ def _status(june: Invocation, role: str, placed: Placed) -> ServiceStatus:
 
 def _condition(placed: Placed, running: Running) -> tuple[str, str]:
     """State and reason of a service that runs."""
+    ended = placed.engine.alive(running)
+    if ended:  # in between, or for good: paused, for one
+        return "failed", ended
     awaited = ready_now(placed.engine, placed.service, running)
     trouble = placed.engine.trouble(running)
     if awaited:
-        young = time.time() - running.started_at < placed.service.ready.deadline_s
+        age_s = time.time() - running.started_at
+        young = age_s < placed.service.ready.deadline_s and BROKEN not in awaited
         if trouble or not young:
             return "degraded", trouble or f"it does not answer: waits for {awaited}"
         return "starting", f"waits for {awaited}"

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,11 @@ def compiled() -> None:
         spec = find_spec(name)
         for folder in (spec.submodule_search_locations if spec else None) or ():
             compileall.compile_dir(folder, quiet=2)
+
+
+def editable() -> bool:
+    """Whether this environment imports June from a working tree."""
+    return "editable" in (distribution("june-cli").read_text("direct_url.json") or "")
 
 
 @contextmanager

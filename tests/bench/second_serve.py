@@ -2,12 +2,13 @@
 
 Why: people run it to be sure, and scripts run it first; a start that has nothing to start must not be felt.
 
-How: the services are up; the installed `june serve` runs as a process of its own, bytecode compiled, its output
-thrown away. How much of its wall time is waiting for the Docker Engine and for the services' probes cannot be
-seen from outside: beside each run the same command runs in waits.py, which times whatever blocks on a socket.
-Waits side by side count once. June's own time is the rest, the interpreter and imports included. Since work
-that another thread does during a wait hides in it, the processor time of the command is told too: what would
-remain on one core with an engine and services that answer at once. Medians over the rounds, the first left out.
+How: the services are up; the installed `june serve` runs as a process of its own, bytecode compiled, its
+output thrown away. How much of its wall time is waiting for the Docker Engine and for the services' probes
+cannot be seen from outside: beside each run the same command runs in waits.py, which times whatever blocks on
+a socket. Waits side by side count once. June's own time is the rest, interpreter and imports included. Work
+that another thread does during a wait hides in it, so the processor time of the command is told too: what
+would remain on one core with an engine and services that answer at once. Medians, the first round left out.
+Best run where June is installed as a wheel: an editable install adds a finder with imports of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import waits
-from measuring import JUNE, Figure, compiled, june, middle, own_home, parser, report, with_engine
+from measuring import JUNE, Figure, compiled, editable, june, middle, own_home, parser, report, with_engine
 
 BAR = 0.5
 WORDS = ["serve"]
@@ -83,6 +84,7 @@ def main() -> None:
     beside = {
         "waits": found["waits"],
         "waits, added up": round(found["added up"], 4),
+        "editable install": editable(),
         "engine": asked.engine,
         "runs": asked.runs,
     }

@@ -3,9 +3,10 @@
 Why: `june talk` starts all three at once; they must neither wait for each other nor for June's polling.
 
 How: `engine.up.start`, from launch to ready, each time in a fresh JUNE_HOME with the caller's model store
-(files in the page cache, bytecode compiled, with `--engine docker` the images there). A round starts the three together, then each alone. The other
-side is the larger of the slowest one alone and the CPU seconds of the three, read right after each was ready
-alone, over the cores. The figure is the ratio of the medians over the rounds, the first round left out.
+(files in the page cache, bytecode compiled, in Docker the images there). A round starts the three together,
+then each alone. The other side is the larger of the slowest one alone and the CPU seconds of the three, read
+right after each was ready alone, over the cores. The figure is the ratio of the medians over the rounds, the
+first round left out.
 """
 
 from __future__ import annotations

@@ -19,10 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import distribution
 from pathlib import Path
 
-from measuring import JUNE, Figure, compiled, middle, parser, ratio, report
+from measuring import JUNE, Figure, compiled, editable, middle, parser, ratio, report
 
 BAR = 1.6
 WARM_UP, RUNS = 3, 15
@@ -71,11 +70,6 @@ def measured(commands: dict[str, list[str]], runs: int) -> dict[str, float]:
             if number >= WARM_UP:
                 times[name].append(took)
     return {name: middle(found) for name, found in times.items()}
-
-
-def editable() -> bool:
-    """Whether this environment imports June from a working tree."""
-    return "editable" in (distribution("june-cli").read_text("direct_url.json") or "")
 
 
 def main() -> None:

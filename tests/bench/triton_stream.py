@@ -6,8 +6,8 @@ reasoning; people should not hear them.
 How: one Triton in the process engine, with the model of profile `tiny`. Two clients take turns at it: June's,
 as `june chat` uses it, and a loop over the lines of `http.client` that only decodes each event, with the same
 body. The figures are June's client over the bare one, in seconds, so that 0.9 of its speed is a ratio of at
-most 1/0.9: the time to the first piece of text, and from there on the time a token. Each question is a new one
-of the same length, as people's are. The first piece of a question asked again, whose prompt the model
+most 1/0.9: the time to the first piece of text, and from there on the time a token. Each question is a new
+one of the same length, as people's are. The first piece of a question asked again, whose prompt the model
 remembers, is told as well, without a bar: of those few hundredths of a second either client is a good part.
 
 Needs a Triton that can start here (`pip install 'june-cli[triton]'`).
@@ -77,7 +77,9 @@ def by_hand(address: str, model: str, prompt: str, sampling: Sampling) -> Run:
         "streaming": True,
         "sampling_param_max_tokens": sampling.max_tokens,
         "sampling_param_temperature": sampling.temperature,
+        "sampling_param_top_p": sampling.top_p,
         "sampling_param_exclude_input_from_output": True,
+        "return_finish_reason": True,
         "return_num_output_tokens": True,
     }
     connection = http.client.HTTPConnection(address, timeout=60)

@@ -12,8 +12,8 @@ the same audio, prompt and max_tokens, at temperature 0; both have been asked th
 has the prompt in its cache on both sides. Turns alternate, and so does who goes first. Beside it: the wall
 time of the whole `june talk FILE --json` with the services warm.
 
-In Docker the language model answers from within Triton; the one process still calls llama.cpp itself, with the
-same messages, so that Triton, its Python backend and June's client of it are part of what is measured.
+In Docker the language model answers from within Triton; the one process still calls llama.cpp itself, with
+the same messages, so that Triton, its Python backend and June's client of it are part of what is measured.
 """
 
 from __future__ import annotations

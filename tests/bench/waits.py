@@ -43,7 +43,7 @@ def watch(spans: list[Span]) -> None:
     """Have every wait for somebody else written down."""
     for name in BLOCKING:
         setattr(socket.socket, name, timed(getattr(socket.socket, name), spans))
-    health = import_module("grpc_health.v1.health_pb2_grpc")
+    health: Any = import_module("grpc_health.v1.health_pb2_grpc")
     stub = health.HealthStub
 
     def watched(channel: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A socket in front of a Docker Engine that can hang, die or refuse: what a real one only does at bad times."""
+"""A socket in front of a Docker Engine that can hang, die or refuse, as a real one does at bad times."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import selectors
 import socket
 import threading
+import time
 from pathlib import Path
 
 
@@ -37,6 +38,13 @@ class DockerProxy:
             self._hang_at = at
         else:
             self._hangs.set()
+
+    def wait_for(self, at: str, timeout_s: float = 60.0) -> None:
+        """Until a request has come that matches."""
+        end = time.monotonic() + timeout_s
+        while not any(re.search(at, line) for line in self.seen):
+            assert time.monotonic() < end, f"no request like {at!r}: {self.seen[-5:]}"
+            time.sleep(0.002)
 
     def refuse(self, at: str, said: str, status: int = 500) -> None:
         """Answer requests that match with an error instead."""

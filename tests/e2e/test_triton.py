@@ -89,12 +89,12 @@ class Triton:
                 return True
         return False
 
-    def post(self, path: str, body: dict[str, Any] | bytes, timeout_s: float = 60.0) -> tuple[int, str]:
+    def post(self, path: str, body: dict[str, Any] | bytes) -> tuple[int, str]:
         """As curl would."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}/v2/models/{MODEL}/{path}", data)
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -481,6 +481,27 @@ def test_a_stop_in_the_middle_of_an_answer_is_quick_and_told(own: Triton) -> Non
     assert isinstance(error, NotReady), error
     assert time.monotonic() - began < 20
     assert not own.june.services()
+
+
+def test_a_first_token_that_the_tokeniser_adds_is_not_doubled(shared: Triton, tmp_path: Path) -> None:
+    folder, key = tmp_path / "adding", b"tokenizer.ggml.add_bos_token" + (7).to_bytes(4, "little")
+    folder.mkdir()
+    whole = next(shared.folder.glob("*.gguf")).read_bytes()
+    assert key + b"\0" in whole
+    (folder / "model.gguf").write_bytes(whole.replace(key + b"\0", key + b"\1"))
+    june = made(tmp_path / "own", tmp_path, f'{CONFIG}path = "{folder}"\nloader = "gguf"\n')
+    june("serve", "start", "llm")
+    other = Triton(june)
+    body = {"sampling_param_max_tokens": 1, "return_num_input_tokens": True}
+    try:
+        counts = [
+            json.loads(triton.post("generate", {"text_input": text, **body})[1])["num_input_tokens"]
+            for triton in (shared, other)
+            for text in ("user", "<|im_start|>user")
+        ]
+    finally:
+        june("serve", "stop", "llm")
+    assert counts == [1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("damage", ["header", "tensors"])

@@ -171,6 +171,12 @@ def test_a_stream_without_a_reason_is_a_lost_service(start: Start) -> None:
     assert (caught.value.code, caught.value.hint) == ("service-lost", "june serve restart llm")
 
 
+@pytest.mark.parametrize("reason", ["cancelled", "timeout"])
+def test_an_answer_that_was_given_up_is_no_answer(start: Start, reason: str) -> None:
+    with pytest.raises(NotReady, match=reason):
+        ask(start(lambda call: write(call, "Good mor", finish=reason)))
+
+
 def test_a_connection_that_breaks_is_a_lost_service(start: Start) -> None:
     def script(call: Call) -> None:
         call.begin()

@@ -50,6 +50,14 @@ def test_an_image_that_is_there_needs_nothing_of_what_it_was_made_from(
     assert (client.builds, client.pulls, client.pruned) == ([], [], [])
 
 
+def test_a_base_that_is_there_already_is_not_built_again(
+    building: Building, client: Client, images: Images
+) -> None:
+    client.images[images.reference("low")] = []
+    building.builder.ensure(["high"])
+    assert [build["tag"] for build in client.builds] == [images.reference("high")]
+
+
 def test_what_stages_leave_is_removed_after_a_build_also_where_the_engine_refuses(
     building: Building, client: Client
 ) -> None:

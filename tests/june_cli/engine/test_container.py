@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from june_cli.engine.container import GPU_ANSWERS, Placement, body
+from june_cli.engine.container import GPU_ANSWERS, MEMORY, Placement, body
 from june_cli.spec import Gpu, Job, Mount, Port, Relaxed, Secret, Service, Ulimit
 
 SERVICE = Service(
@@ -176,8 +176,10 @@ def test_a_container_with_a_gpu_is_asked_every_half_minute_whether_it_still_has_
     assert "Healthcheck" not in made()
 
 
-def test_a_service_without_limits_has_none_and_one_with_them_has_exactly_those() -> None:
-    assert not {"Memory", "MemorySwap", "ShmSize", "Ulimits"} & made(memory_bytes=0)["HostConfig"].keys()
+def test_limits_are_those_of_the_service_and_memory_is_never_without_one() -> None:
+    unlimited = made(memory_bytes=0)["HostConfig"]
+    assert not {"ShmSize", "Ulimits"} & unlimited.keys()
+    assert unlimited["Memory"] == unlimited["MemorySwap"] == MEMORY
     host = made(shm_bytes=2**26, ulimits=(Ulimit("memlock", -1, -1),), tmpfs=(("/scratch", 10),))[
         "HostConfig"
     ]

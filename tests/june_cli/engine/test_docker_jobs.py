@@ -187,6 +187,9 @@ def test_a_kill_that_comes_too_late_is_nobodys_business(refusal: Exception) -> N
     client = Client(hangs=True)
     client.refuses["kill"] = refusal
     assert failure(client, replace(JOB, deadline_s=0.05)).code == "timeout"
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join()
 
 
 def test_a_job_in_time_is_never_killed() -> None:

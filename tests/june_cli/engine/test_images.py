@@ -126,6 +126,7 @@ def test_a_change_renames_what_it_is_in_and_what_rests_on_that(
 def test_a_change_of_what_only_the_host_runs_renames_nothing(tree: Path, before: Tags) -> None:
     for file in (
         "plugins/june_stt/commands.py",
+        "plugins/june_stt/__init__.py",  # its docstring is what `june --help` shows
         "plugins/june_stt/services.py",
         "plugins/june_tts/commands.py",
         "june_cli/engine/docker.py",

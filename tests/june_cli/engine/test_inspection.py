@@ -148,7 +148,15 @@ def test_a_part_that_ran_out_of_memory_is_trouble_although_the_rest_runs() -> No
 
 @pytest.mark.parametrize(("count", "words"), [(1, "restarted 1 time"), (6, "restarted 6 times")])
 def test_restarts_are_trouble_and_counted(count: int, words: str) -> None:
-    assert inspection.trouble(at(recorded(), "RestartCount", count)).endswith(words)
+    found = at(at(recorded(), "RestartCount", count), "State.StartedAt", datetime.now(UTC).isoformat())
+    assert inspection.trouble(found) == f"it has ended and been {words}"
+    assert (
+        inspection.trouble(at(found, "State.OOMKilled", True)) == f"it has run out of memory and been {words}"
+    )
+
+
+def test_a_restart_long_ago_is_no_trouble_any_more() -> None:
+    assert inspection.trouble(at(recorded(), "RestartCount", 3)) == ""
 
 
 def test_what_june_made_and_nobody_touched_is_unchanged() -> None:

@@ -34,9 +34,9 @@ def test_a_bare_prompt_is_answered_as_llmapi_would() -> None:
 
 def test_everything_that_is_declared_has_an_effect() -> None:
     values = {"STRING": b"x", "BOOL": True, "INT32": 5, "FP32": 0.5, "UINT64": 5}
-    bare = asked()
+    bare = asked(sampling_param_temperature=0.25)
     for name, (kind, _) in tensors.INPUTS.items():
-        assert asked(**{name: values[kind]}) != bare, name
+        assert asked(**{"sampling_param_temperature": 0.25, name: values[kind]}) != bare, name
 
 
 def test_sampling_is_spelled_as_llama_cpp_does() -> None:
@@ -50,6 +50,9 @@ def test_sampling_is_spelled_as_llama_cpp_does() -> None:
         "stop": ["\n", "ü"],
     }
     assert sampled(top_p=0.5)["temperature"] == 1.0
+    assert sampled(top_p=0.5)["top_k"] == tensors.CANDIDATES
+    assert sampled(top_p=1.0)["top_k"] == 0
+    assert sampled(temperature=0.0, top_k=9, top_p=0.5) == sampled()
     assert sampled(frequency_penalty=0.5)["frequency_penalty"] == 0.5
 
 
