@@ -23,9 +23,9 @@ def start_all(june: Invocation, names: Sequence[str] | None) -> Statuses | Plann
     roles = known_roles(june, names)
     if june.words.dry_run:
         return planned(june, roles, keep=True)
-    with using(june, roles, keep=True):
+    with using(june, roles, keep=True) as running:
         pass
-    return status_all(june)
+    return status_all(june, running)
 
 
 def foreground(june: Invocation, names: Sequence[str] | None) -> None:

@@ -71,14 +71,17 @@ def _age(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def status_all(june: Invocation, roles: Sequence[str] | None = None) -> Statuses:
-    """Services of the profile as they are now, looked at side by side."""
+def status_all(june: Invocation, answered: Mapping[str, Running] | None = None) -> Statuses:
+    """Services of the profile as they are now, looked at side by side.
+
+    Those that have `answered` a moment ago are not asked again.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    wanted = list(roles or june.roles.roles)
+    wanted, known = list(june.roles.roles), answered or {}
     placed = {role: Placed.of(june, role) for role in wanted}
     with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-        found = list(pool.map(lambda role: _status(june, role, placed[role]), wanted))
+        found = list(pool.map(lambda role: _status(june, role, placed[role], known.get(role)), wanted))
     return Statuses(june.roles.profile, found)
 
 
@@ -95,16 +98,16 @@ def watch(june: Invocation) -> None:
         time.sleep(WATCH_S)
 
 
-def _status(june: Invocation, role: str, placed: Placed) -> ServiceStatus:
+def _status(june: Invocation, role: str, placed: Placed, answered: Running | None) -> ServiceStatus:
     engine, service = placed.engine, placed.service
-    running = engine.find(role)
+    running = answered or engine.find(role)
     gpu = ("all" if service.gpu.count < 0 else str(service.gpu.count)) if service.gpu else ""
     if running is None:
         why = engine.ended(role)
         state = "failed" if why else "stopped"
         model = june.roles.model_name(role)
         return ServiceStatus(role, engine.name, state, why, {}, model, bool(why), 0.0, 0, gpu, "")
-    state, reason = _condition(placed, running)
+    state, reason = ("ready", "") if answered else _condition(placed, running)
     return ServiceStatus(
         service=role,
         engine=engine.name,
