@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from june_cli.engine import daemon, inspection, logs
 from june_cli.engine.container import KEPT, NETWORK
 from june_cli.engine.signals import uninterrupted
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, MachineLacks
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from june_cli.engine.inspection import Inspected
 
 SAVED_LINES = 5000
+SILENT_S = 5.0
 # What `docker info` says that a kernel cannot do, and what the engine then leaves out of a container.
 DISCARDED = {
     "MemoryLimit": {"Memory", "MemorySwap"},
@@ -33,16 +35,28 @@ class Containers:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._lock = threading.Lock()
+        self._lock, self._connecting = threading.Lock(), threading.Lock()
+        self._connected: APIClient | None = None
+        self._silence: MachineLacks | None = None
+        self._silent_at = 0.0
 
     @cached_property
     def _address(self) -> str:
         return daemon.where(self._environ)
 
-    @cached_property
+    @property
     def client(self) -> APIClient:
-        """The connection, made on first use."""
-        return daemon.connect(self._environ)
+        """The connection, made on first use. One that hung a moment ago is not waited for again."""
+        with self._connecting:
+            if self._connected is None:
+                if self._silence and time.monotonic() - self._silent_at < SILENT_S:
+                    raise self._silence
+                try:
+                    self._connected = daemon.connect(self._environ)
+                except MachineLacks as error:
+                    self._silence, self._silent_at = error, time.monotonic()
+                    raise
+            return self._connected
 
     def explained(self) -> contextlib.AbstractContextManager[None]:
         """Say in June's words why the engine refused."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from june_cli.engine import Engine, Running
-from june_cli.errors import JuneError, NotReady
+from june_cli.errors import JuneError, MachineLacks, NotReady
 from june_cli.spec import Ready, Service
 
 PROBE_S = 1.0
@@ -18,6 +18,7 @@ POLL_S = 0.03
 LOOK_S = 1.0
 JOINED_S = 2.0  # a service that began so long before a wait did was not started by it
 PATIENCE_S = 10.0  # with one that was ready before and does not answer now
+LACKING = re.compile(rf"exit code {MachineLacks.exit_code}\b")  # how a service says what its machine lacks
 BROKEN = "is not healthy"  # Triton's words for a model whose process is gone: it starts no other one
 IDLE_EFFORT = 0.005  # what a server that waits for nothing spends in a second
 
@@ -111,8 +112,8 @@ class Wait:
             raise self._failed(f"it waits for {self.reason}, in vain")
         now = time.monotonic()
         self._look(now)
-        deadline_s, stall_s = (ready.deadline_s, ready.stall_s)
-        if time.time() - self.running.started_at > ready.deadline_s:  # it was ready once: it hangs
+        deadline_s, stall_s = ready.deadline_s, ready.stall_s
+        if self.joined and time.time() - self.running.started_at > deadline_s:  # it was ready once: it hangs
             deadline_s, stall_s = PATIENCE_S, PATIENCE_S
         waited = now - self.started
         if waited > ready.limit_s or (waited > deadline_s and now - self._moved > stall_s):
@@ -120,8 +121,8 @@ class Wait:
         return self.reason
 
     def _look(self, now: float) -> None:
-        """Whether it works on something: asked once a second, for asking costs an engine something."""
-        if now - self._looked < LOOK_S:
+        """Whether it works on something: asked about once a second, for asking costs an engine something."""
+        if now - self._looked < min(LOOK_S, self.service.ready.stall_s / 4):
             return
         self._looked = now
         effort = self.engine.effort(self.running)
@@ -129,8 +130,8 @@ class Wait:
             self._moved = now
         self._effort = max(effort, self._effort)
 
-    def _failed(self, why: str) -> NotReady:
-        lines = [line for line in self.engine.log_tail(self.service.name, 40) if line.strip()]
+    def _failed(self, why: str) -> JuneError:
+        lines = [line for line in self.engine.log_tail(self.service.name, 40) if re.search(r"\w", line)]
         said = f"; it said: {lines[-1].strip()[:300]}" if lines else ""
         name = self.service.name
         if self.joined:
@@ -140,6 +141,8 @@ class Wait:
                 hint=f"june serve restart {name}",
             )
         log = f"its log: {self.running.log}" if self.running.log else f"june serve logs {name}"
+        if LACKING.search(why):
+            return MachineLacks("service-lacks", f"{name} did not start: {why}{said}.", hint=log)
         return NotReady("service-failed", f"{name} did not start: {why}{said}.", hint=log)
 
 

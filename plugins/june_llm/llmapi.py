@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from june_cli.assistant import gpu, serving
+from june_cli.assistant.repository import served_name
 from june_cli.errors import MachineLacks
 from june_cli.store import where
 from june_llm import trtllm
@@ -23,7 +24,7 @@ EXIT_S = 60
 def main(place: serving.Place) -> None:
     """Check the GPU, write the repository, become the server."""
     gpu.require(place.name)
-    name = os.environ["JUNE_MODEL_NAME"]
+    name = served_name(os.environ["JUNE_MODEL_NAME"])
     repository = Path("/tmp/models")  # noqa: S108 - of this container alone
     write_repository(repository, name, where.checked(place.model_dir), SHIPPED)
     serving.become(server(place, repository, name))

@@ -1,7 +1,8 @@
 """The language model inside Triton: a Python-backend model around llama.cpp with the tensors of `llmapi`.
 
-Runs in the process that Triton starts for it, set up by the launcher's environment variables. Like llmapi, a
-stream repeats the whole text so far in each response, and the last response is the final one.
+Runs in the process that Triton starts for it, set up by the launcher's environment variables. As in llmapi,
+each response of a stream repeats the whole text so far. A client that leaves a stream ends the generation;
+one that leaves `/generate` does not, for Triton 2.51 notices it only when the answer is whole.
 
 llama.cpp's server is used as a library. It insists on a listener: that is a Unix socket, whose name is taken
 away as soon as it is there, so that nobody can reach the model but through Triton.
