@@ -88,7 +88,7 @@ class Wait:
     started: float = field(default_factory=time.monotonic)
     reason: str = ""
     _effort: float = 0.0
-    _looked: float = 0.0
+    _looked: float = field(default_factory=time.monotonic)
     _moved: float = field(default_factory=time.monotonic)
 
     @property
@@ -122,11 +122,12 @@ class Wait:
 
     def _look(self, now: float) -> None:
         """Whether it works on something: asked about once a second, for asking costs an engine something."""
-        if now - self._looked < min(LOOK_S, self.service.ready.stall_s / 4):
+        passed = now - self._looked
+        if passed < min(LOOK_S, self.service.ready.stall_s / 4):
             return
         self._looked = now
         effort = self.engine.effort(self.running)
-        if effort > self._effort + IDLE_EFFORT:
+        if effort - self._effort > passed * IDLE_EFFORT:
             self._moved = now
         self._effort = max(effort, self._effort)
 
