@@ -139,11 +139,12 @@ def test_a_socket_that_one_may_not_use_is_one_clear_error(docked: DockerJune) ->
             if os.geteuid() == 0:  # root may do all: somebody else asks
                 words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
             done = subprocess.run(
-                [*words, *docked.command(*START, "--json")],
+                [*words, *docked.command("serve", "status", "--json")],
                 env={
                     **docked.env,
                     "DOCKER_HOST": f"unix://{folder}/docker.sock",
                     "JUNE_HOME": str(home),
+                    "MODEL_CACHE_DIR": str(home),
                     "HOME": "/",
                 },
                 capture_output=True,
