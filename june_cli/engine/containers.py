@@ -120,8 +120,13 @@ class Containers:
         """Have Docker bring it back after a crash and a reboot; returns what it is then."""
         if inspection.kept(found):
             return found
+        from docker.errors import NotFound
+
         with self.explained():
-            self.client.update_container(found["Id"], restart_policy={"Name": KEPT})
+            try:
+                self.client.update_container(found["Id"], restart_policy={"Name": KEPT})
+            except NotFound as error:
+                raise _cannot_keep(inspection.name(found)) from error
         return self.inspected(str(found["Id"])) or found
 
     def end(self, found: Inspected, log: Path) -> None:
@@ -174,6 +179,15 @@ class Containers:
         with contextlib.suppress(JuneError), self.explained():
             if (self.client.inspect_network(NETWORK).get("Labels") or {}).get("june.network") == NETWORK:
                 self.client.remove_network(NETWORK)
+
+
+def _cannot_keep(name: str) -> MachineLacks:
+    return MachineLacks(
+        "cannot-keep",
+        f"{name} cannot be left running: it was removed, or this is a Podman before 5.1, which cannot change "
+        "whether a container stays.",
+        hint="june serve --foreground, which stays itself",
+    )
 
 
 def _publishes(listed: Mapping[str, Any], port: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,29 +23,33 @@ def run(
     client: APIClient, job: Job, body: dict[str, Any], name: str, on_event: Callable[[dict[str, Any]], None]
 ) -> Any:
     """The result of a job. JuneError when it fails, says nothing sensible, or passes its deadline."""
-    said: deque[str] = deque(maxlen=20)
-    created = ""
+    heard = bytearray()  # on stderr
+    created, ends = "", contextlib.ExitStack()
     with start_explained(name, job):
         try:
             with uninterrupted():  # a container of whose number nothing is known yet could not be removed
                 created = client.create_container_from_config(body, name)["Id"]
             streams = client.attach(created, stream=True, logs=False, demux=True)
+            ends.callback(_close, streams)
             client.start(created)
             overdue = threading.Event()
             late = threading.Timer(job.deadline_s, _kill, (client, created, overdue))
             late.daemon = True
             late.start()
             try:
-                answer = jobs.answer(_stdout(streams, said), on_event)
+                answer = jobs.answer(_stdout(streams, heard), on_event)
             finally:
                 late.cancel()
             if overdue.is_set():
                 raise JuneError("timeout", f"{job.name} took longer than {job.deadline_s:.0f} s.")
             ended = _ending(client, created, job) if answer is None or "error" not in answer else ""
-            return jobs.result(job, answer, ended, list(said))
+            words = heard.decode("utf-8", "replace").splitlines()
+            return jobs.result(job, answer, ended, [line for line in words if line.strip()])
         finally:
             if created:
                 with uninterrupted():
+                    with contextlib.suppress(OSError):  # the other end has closed it first
+                        ends.close()
                     client.remove_container(created, force=True, v=True)
 
 
@@ -93,12 +96,20 @@ def _ending(client: APIClient, created: str, job: Job) -> str:
     return inspection.ending(client.inspect_container(created)) if code else ""
 
 
-def _stdout(streams: Iterator[tuple[bytes | None, bytes | None]], said: deque[str]) -> Iterator[bytes]:
-    """Lines of stdout; what goes to stderr is remembered for an explanation."""
+def _close(streams: Any) -> None:
+    """End the connection that was attached; the SDK's own `close` leaves a file on its socket open."""
+    streams.close()
+    response = getattr(streams, "_response", None)
+    if response is not None:
+        response.close()
+
+
+def _stdout(streams: Iterator[tuple[bytes | None, bytes | None]], heard: bytearray) -> Iterator[bytes]:
+    """Lines of stdout; what goes to stderr is remembered for an explanation, in pieces as it comes."""
     buffer = b""
     for out, err in streams:
-        if err:
-            said.extend(err.decode("utf-8", "replace").splitlines())
+        heard += err or b""
+        del heard[: -jobs.LINE_CAP]
         *lines, buffer = (buffer + (out or b"")).split(b"\n")
         yield from lines
         if len(buffer) > jobs.LINE_CAP:

@@ -53,6 +53,12 @@ def _refusal(name: str, workload: Workload, error: JuneError) -> JuneError:
             f"{workload.name} needs a GPU, and Docker cannot give it one: {error.message}",
             hint="sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker",
         )
+    if "container-init binary not found" in said:  # what Podman says
+        return MachineLacks(
+            "init-missing",
+            f"the engine has no program to look after processes in containers: {error.message}",
+            hint="sudo apt-get install catatonit",
+        )
     if "bind source path does not exist" in said:
         return MachineLacks("mount-missing", f"what {workload.name} is to see is not there: {error.message}")
     return error
