@@ -25,11 +25,15 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_reaches_children() -> Iterator[None]:
-    """A shell's background job ignores SIGINT, and so would the programs that tests start and interrupt."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_reach_children() -> Iterator[None]:
+    """A background job of a shell ignores SIGINT, one of nohup SIGHUP, and so would what tests start."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from june_cli.assistant import gpu
+from june_cli.assistant.ports import PORT_TAKEN_EXIT, free_port
 from june_cli.errors import JuneError
 
 log = logging.getLogger("june")
@@ -48,13 +50,32 @@ def program(main: Callable[[Place], None]) -> None:
     )
     _bound_log(os.environ.get("JUNE_LOG_FILE"))
     try:
-        main(Place.of(os.environ))
+        place = Place.of(os.environ)
+        if wants_gpu():
+            gpu.require(place.name)
+        main(place)
     except JuneError as error:
         log.error("%s", error.message)
         sys.exit(error.exit_code)
     except KeyError as error:
         log.error("the variable %s is not set; an engine starts this service", error)
         sys.exit(2)
+
+
+def wants_gpu() -> bool:
+    """Whether this program was to run on a GPU: it then has one, or does not start."""
+    return os.environ.get("JUNE_DEVICE") == "cuda"
+
+
+def require_free(host: str, *ports: int) -> None:
+    """End with the exit code of a taken port where somebody listens on one already.
+
+    For servers that would not say so by themselves, or not in time.
+    """
+    for port in ports:
+        if free_port(port, host) != port:
+            log.error("port %d on %s is taken", port, host)
+            sys.exit(PORT_TAKEN_EXIT)
 
 
 def become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from june_cli.assistant import gpu
 from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.assistant.rpc import CODE_KEY, EXIT_KEY, HINT_KEY, MAX_MESSAGE_BYTES, MAX_SAID, STATUS
-from june_cli.assistant.serving import Place, log, stop_asked
+from june_cli.assistant.serving import Place, log, stop_asked, wants_gpu
 from june_cli.errors import JuneError
 
 
@@ -52,7 +51,7 @@ def serve(
     server.start()
     for served in ("", name):
         checker.set(served, health_pb2.HealthCheckResponse.SERVING)
-    if os.environ.get("JUNE_DEVICE") == "cuda":
+    if wants_gpu():
         gpu.watch(lambda why: _degraded(checker, ("", name), why))
     log.info("%s serves %s on %s:%d", place.name, name, place.host, place.port)
     asked.wait()

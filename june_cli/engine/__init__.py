@@ -30,7 +30,10 @@ State = Literal["starting", "ready", "degraded", "failed", "stopped"]
 
 @dataclass(frozen=True)
 class Running:
-    """A service that an engine runs: where it listens on this host, and what identifies it."""
+    """A service that an engine runs: where it listens on this host, and what identifies it.
+
+    `replaced`: the launch that returned this ended one that ran from another spec, or edited by hand.
+    """
 
     service: str
     engine: str
@@ -42,6 +45,7 @@ class Running:
     started_at: float
     log: Path | None = None
     image: str = ""
+    replaced: bool = False
 
     def address(self, port: str) -> str:
         """`127.0.0.1:PORT` of one of its ports."""

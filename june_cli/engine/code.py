@@ -42,20 +42,19 @@ def source(file: Path) -> bytes:
 
     A plugin's `__init__` is the line that `june --help` shows: a better word there renames no image.
     """
-    text = _bytes(file)
-    if file.name != "__init__.py":
-        return text
-    body = ast.parse(text).body
-    return b"" if all(isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) for n in body) else text
+    text, tree = _read(file)
+    spoken = all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree.body)
+    return b"" if file.name == "__init__.py" and spoken else text
 
 
-def _bytes(file: Path) -> bytes:
+@cache
+def _read(file: Path) -> tuple[bytes, ast.Module]:
+    """A module's text and its statements, read and parsed once."""
     try:
-        return file.read_bytes()
-    except OSError as error:
-        raise JuneError(
-            "image-incomplete", f"June cannot read its module {file}: {error.strerror}."
-        ) from error
+        text = file.read_bytes()
+        return text, ast.parse(text)
+    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
+        raise JuneError("image-incomplete", f"June cannot read its module {file}: {error}.") from error
 
 
 class _Tree:
@@ -113,11 +112,7 @@ class _Tree:
 def _named(file: Path) -> tuple[tuple[str, bool], ...]:
     """What the import statements of a file name: each module, and whether it is meant as a whole."""
     found: list[tuple[str, bool]] = []
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
-        raise JuneError("image-incomplete", f"June cannot read its module {file}: {error}.") from error
-    for node in _runtime(tree):
+    for node in _runtime(_read(file)[1]):
         if isinstance(node, ast.Import):
             found += [(alias.name, True) for alias in node.names]
         else:

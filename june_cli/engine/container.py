@@ -41,8 +41,13 @@ class Placement:
 
     @property
     def user(self) -> tuple[int, int]:
-        """Who it runs as: the caller, or nobody in particular when the caller is root."""
-        return (NOBODY, NOBODY) if self.uid == ROOT else (self.uid, self.gid)
+        """Who it runs as."""
+        return runs_as(self.uid, self.gid)
+
+
+def runs_as(uid: int, gid: int) -> tuple[int, int]:
+    """User and group of a caller's containers: the caller, or nobody in particular when that is root."""
+    return (NOBODY, NOBODY) if uid == ROOT else (uid, gid)
 
 
 def body(workload: Workload, place: Placement) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from june_cli.engine.containers import Containers
 from june_cli.engine.host import Host
 from june_cli.engine.images import Images
 from june_cli.engine.lines import run_line
-from june_cli.engine.locks import Uses, locked
+from june_cli.engine.locks import Uses, in_use, locked
 from june_cli.engine.refusals import start_explained
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import JuneError, MachineLacks
@@ -59,6 +60,7 @@ class DockerEngine:
         self._folder = state / "docker"
         self._home = str(state)
         self._uses = Uses(self._folder)
+        self._staying: set[str] = set()  # services this june joined that stay without it
         self.images = Images.load()
         self._host = Host(environ, self._folder)
 
@@ -89,15 +91,11 @@ class DockerEngine:
     def launch(self, service: Service, *, keep: bool) -> Running:
         """Start the service or join it; a changed spec restarts it unless another june is using it."""
         with self._locked(service.name):
-            found = self._swept(service.name)
+            found, replaced = self._swept(service.name), False
             if found and self._changed(found, service):
                 if self._uses.others(service.name):
-                    raise MachineLacks(
-                        "service-in-use",
-                        f"{service.name} runs with another model or setting, and another june is using it.",
-                        hint="wait for it to end, or stop it: june serve stop " + service.name,
-                    )
-                keep = keep or inspection.kept(found)
+                    raise in_use(service.name)
+                keep, replaced = keep or inspection.kept(found), inspection.lives(found)
                 self._end(found)
                 found = None
             with uninterrupted():
@@ -108,10 +106,16 @@ class DockerEngine:
                         self._clear(service.name)
                         raise
                 self._uses.begin(service.name)
-            return inspection.running(self._containers.keep(found) if keep else found)
+            running = inspection.running(self._containers.keep(found) if keep else found)
+            if running.kept:
+                self._staying.add(service.name)
+            return replace(running, replaced=replaced)
 
     def release(self, name: str) -> None:
         """Stop the service if nobody keeps or uses it any more."""
+        if name in self._staying:  # until somebody stops it: there is nothing to ask the engine
+            self._uses.end(name)
+            return
         self._containers.require_answer()
         with self._locked(name):
             self._uses.end(name)
@@ -248,13 +252,11 @@ class DockerEngine:
         found = self._found(name)
         if found is None:
             return None
-        needed = inspection.kept(found) or self._uses.others(name) or self._uses.mine(name)
-        if inspection.lives(found) and needed:
+        used = inspection.lives(found) and (self._uses.others(name) or self._uses.mine(name))
+        if inspection.kept(found) or used:
             return found
-        if not (inspection.kept(found) and not inspection.lives(found)):
-            self._end(found)
-            return None
-        return found
+        self._end(found)
+        return None
 
     def _changed(self, found: Inspected, service: Service) -> bool:
         if inspection.ending(found) or found["Config"]["Labels"].get("june.spec") != service.hash:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from june_cli.engine.building import PROXIES, authority
-from june_cli.engine.container import Placement
+from june_cli.engine.container import Placement, runs_as
 from june_cli.errors import MachineLacks
 from june_cli.paths import made, writable
 from june_cli.spec import Workload
@@ -55,7 +55,7 @@ class Host:
 
     def own(self, workload: Workload) -> None:
         """Make the copies of secrets and the authority's file that its container will see."""
-        user = Placement("", "", {}, os.getuid(), os.getgid()).user
+        user = runs_as(os.getuid(), os.getgid())
         for mount in workload.mounts:
             _require_readable(mount.source)
         for secret in workload.secrets:
@@ -75,7 +75,7 @@ class Host:
 
     def lines(self, workloads: Sequence[Workload]) -> list[str]:
         """The same, for a shell: what has to be there before the containers are."""
-        user = Placement("", "", {}, os.getuid(), os.getgid()).user
+        user = runs_as(os.getuid(), os.getgid())
         lines = []
         for workload in workloads:
             for secret in workload.secrets:

@@ -20,7 +20,7 @@ from june_cli.errors import JuneError, UsageProblem
 
 SHARED = "share/june/containers"
 CODE = "code"
-CA_FILE = "ca.crt"  # in every context, empty or not, so that no Dockerfile needs a condition to copy it
+CA_FILE = "ca.crt"  # in every context that fetches, empty or not: no Dockerfile needs a condition to copy it
 LABEL = "june.image"  # what it is an image of, for `june image list` and `prune`
 
 
@@ -56,8 +56,7 @@ class Build:
 
         The authority is no part of the tag: it helps to fetch what is built in and is not in what is built.
         """
-        extra = {CA_FILE: ca} if CA_FILE not in self.files and self.argument != "DEPS" else {}
-        return _tar({**self.files, **extra})
+        return _tar(self.files if self.argument == "DEPS" else {**self.files, CA_FILE: ca})
 
 
 @dataclass(frozen=True)
@@ -80,19 +79,12 @@ class Images:
         self.recipes, self.upstreams, self._containers = recipes, upstreams, containers
 
     @classmethod
-    def load(cls, replaced: Mapping[str, str] | None = None) -> Images:
-        """What this June ships; `replaced` names other references for upstream images."""
+    def load(cls) -> Images:
+        """What this June ships."""
         content: dict[str, Any] = tomllib.loads(
             files("june_cli.engine").joinpath("images.toml").read_text("utf-8")
         )
         upstreams = {n: Upstream(n, **entry) for n, entry in content["upstream"].items()}
-        for name, reference in (replaced or {}).items():
-            if name not in upstreams:
-                hint = nearest.hint(name, sorted(upstreams))
-                raise UsageProblem(
-                    "image-unknown", f"there is no upstream image {name!r} to replace.", hint=hint
-                )
-            upstreams[name] = Upstream(name, reference, "configuration")
         recipes = {
             n: Recipe(n, **{**entry, "modules": tuple(entry.get("modules", ()))})
             for n, entry in content["image"].items()

@@ -30,6 +30,15 @@ def locked(path: Path, name: str, timeout_s: float = 60.0) -> Iterator[None]:
         os.close(descriptor)
 
 
+def in_use(name: str) -> MachineLacks:
+    """Why a service is not restarted with other settings now."""
+    return MachineLacks(
+        "service-in-use",
+        f"{name} runs with another model or setting, and another june is using it.",
+        hint=f"wait for it to end, or stop it: june serve stop {name}",
+    )
+
+
 class Uses:
     """Which services this june uses, and whether another uses them too: one shared lock a service.
 

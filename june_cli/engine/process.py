@@ -15,10 +15,10 @@ from june_cli.assistant.ports import free_port
 from june_cli.engine import Running, jobs, logs
 from june_cli.engine import ports as listening
 from june_cli.engine.child import Child, command, environ, require_packages, variables
+from june_cli.engine.locks import in_use
 from june_cli.engine.processes import MARK, busy_s, end_group, ending, resident_bytes, strays, tree
 from june_cli.engine.record import Proc, Record, Records, boot_id, me
 from june_cli.engine.signals import uninterrupted
-from june_cli.errors import MachineLacks
 from june_cli.spec import Job, Service, Workload
 
 if TYPE_CHECKING:
@@ -46,20 +46,16 @@ class ProcessEngine:
     def launch(self, service: Service, *, keep: bool) -> Running:
         """Start the service or join it; a changed spec restarts it unless another june is using it."""
         with self._records.locked(service.name):
-            record = self._swept(service.name)
+            record, replaced = self._swept(service.name), False
             if record and (record.spec_hash, set(record.ports)) != (
                 service.hash,
                 {p.name for p in service.ports},
             ):
                 others = [user for user in record.users if user.alive and user != me()]
                 if others:
-                    raise MachineLacks(
-                        "service-in-use",
-                        f"{service.name} runs with another model or setting, and another june is using it.",
-                        hint="wait for it to end, or stop it: june serve stop " + service.name,
-                    )
+                    raise in_use(service.name)
                 self._end(record)
-                keep = keep or record.kept
+                keep, replaced = keep or record.kept, True
                 record = None
             if record is None:
                 with uninterrupted():
@@ -67,7 +63,7 @@ class ProcessEngine:
             else:
                 record = record.with_user(me(), keep=keep)
                 self._records.write(record)
-            return _running(record)
+            return replace(_running(record), replaced=replaced)
 
     def release(self, name: str) -> None:
         """Stop the service if nobody keeps or uses it any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import re
 import socket
 import time
@@ -14,8 +15,10 @@ from june_cli.errors import JuneError, MachineLacks, NotReady
 from june_cli.spec import Ready, Service
 
 PROBE_S = 1.0
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"  # of a client without settings of its own
 POLL_S = 0.03
 LOOK_S = 1.0
+ALIVE_S = 0.25  # between two questions whether a service lives: each costs an engine some milliseconds
 JOINED_S = 2.0  # a service that began so long before a wait did was not started by it
 PATIENCE_S = 10.0  # with one that was ready before and does not answer now
 LACKING = re.compile(rf"exit code {MachineLacks.exit_code}\b")  # how a service says what its machine lacks
@@ -30,8 +33,9 @@ def probe(ready: Ready, running: Running, log_tail: Callable[[], list[str]]) -> 
         return "" if seen else f"a log line like {ready.pattern!r}"
     port = running.ports[ready.port or next(iter(running.ports))]
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_S):
-            pass
+        with socket.create_connection(("127.0.0.1", port), timeout=PROBE_S) as connection:
+            if ready.kind == "grpc" and not _speaks_http2(connection):
+                return "the model to load"
     except OSError:
         return "the model to load"
     if ready.kind == "http":
@@ -65,6 +69,16 @@ def _triton(port: int, model: str) -> str:
     return triton.probe(name) if triton.ready(name) else "the model to load"
 
 
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether a server is at the other end, found out without the cost of a channel.
+
+    Docker's proxy accepts for a program that does not listen yet, and then hangs up. A server of HTTP/2
+    begins with its settings (RFC 9113, 3.4).
+    """
+    connection.sendall(PREFACE)
+    return len(connection.recv(1)) > 0
+
+
 def _grpc(port: int, service: str) -> str:
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -90,6 +104,7 @@ class Wait:
     _effort: float = 0.0
     _looked: float = field(default_factory=time.monotonic)
     _moved: float = field(default_factory=time.monotonic)
+    _seen_alive: float = -math.inf
 
     @property
     def joined(self) -> bool:
@@ -98,11 +113,13 @@ class Wait:
 
     def poll(self) -> str:
         """What is awaited now. NotReady, with the log's last lines, when it ended or stopped moving."""
-        ended = self.engine.alive(self.running)
-        if ended:
-            raise self._failed(ended)
         ready = self.service.ready
         self.reason = probe(ready, self.running, lambda: self.engine.log_tail(self.service.name, 200))
+        if not self.reason or time.monotonic() - self._seen_alive > ALIVE_S:
+            ended = self.engine.alive(self.running)  # also of one that answers: it may be another's port
+            if ended:
+                raise self._failed(ended)
+            self._seen_alive = time.monotonic()
         if not self.reason:
             trouble = self.engine.trouble(self.running) if self.service.gpu else ""
             if trouble:

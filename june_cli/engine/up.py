@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 PORT_TRIES = 3
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -51,7 +52,8 @@ def using(
     try:
         running = start(services, invocation)
         if keep:
-            running = side_by_side(lambda p: p.engine.launch(p.service, keep=True), services)
+            passing = {role: placed for role, placed in services.items() if not running[role].kept}
+            running |= side_by_side(lambda p: p.engine.launch(p.service, keep=True), passing)
         yield running
     except BaseException:
         try:
@@ -68,8 +70,8 @@ def _let_go(services: Mapping[str, Placed]) -> None:
         side_by_side(lambda p: p.engine.release(p.service.name), services)
 
 
-def side_by_side(act: Callable[[Placed], T], services: Mapping[str, Placed]) -> dict[str, T]:
-    """Do something to every service at once, for each may take its seconds.
+def side_by_side(act: Callable[[K], T], services: Mapping[str, K]) -> dict[str, T]:
+    """Do something about every service at once, for each may take its seconds.
 
     All have ended when this returns; the first error is raised, in the order of the services. The threads
     are no pool's, whose end would wait for a call to an engine that hangs after a Ctrl-C, too.
@@ -110,11 +112,10 @@ def start(services: Mapping[str, Placed], invocation: Invocation) -> dict[str, R
     """Launch all, then wait for all together. NotReady names the first that failed, with its log."""
     names = ", ".join(placed.service.name for placed in services.values())
     with invocation.out.progress(f"Starting {names}") as bar:
-        before = side_by_side(lambda p: p.engine.find(p.service.name), services)
         running = side_by_side(lambda p: p.engine.launch(p.service, keep=False), services)
-        for role, found in before.items():
-            if found and found.id != running[role].id:
-                invocation.out.note(f"{found.service} did not run as it should run now; it was restarted.")
+        for launched in running.values():
+            if launched.replaced:
+                invocation.out.note(f"{launched.service} did not run as it should run now; it was restarted.")
         waits = {role: Wait(p.engine, p.service, running[role]) for role, p in services.items()}
         tries = dict.fromkeys(waits, 1)
         pending = dict(waits)

@@ -11,6 +11,7 @@ import psutil
 
 from june_cli.checks import Listener
 from june_cli.engine import daemon
+from june_cli.engine import ports as on_this_host
 from june_cli.engine.processes import MARK
 from june_cli.engine.record import Records
 from june_cli.errors import JuneError
@@ -19,21 +20,12 @@ FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "pasta", "slirp4net
 HIDDEN = "a program of another user"
 
 
-def on_this_host() -> dict[int, int | None]:
-    """Every port that is listened on, with its process where that may be known."""
-    try:
-        open_now = psutil.net_connections("tcp")
-    except psutil.Error:
-        return {}
-    return {one.laddr.port: one.pid for one in open_now if one.status == psutil.CONN_LISTEN and one.laddr}
-
-
 def listeners(
     ports: Iterable[int],
     state: Path,
     environ: Mapping[str, str],
     docker: Callable[[], object],
-    listening: Callable[[], Mapping[int, int | None]] = on_this_host,
+    listening: Callable[[], Mapping[int, int | None]] = on_this_host.listening,
 ) -> dict[int, Listener]:
     """Who listens on each of the ports; those that are free are left out."""
     wanted = set(ports)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import xllamacpp
 
 from june_cli.assistant import serving
-from june_cli.assistant.ports import PORT_TAKEN_EXIT, free_port
 from june_cli.errors import JuneError
 from june_llm import llama
 
@@ -16,9 +14,8 @@ from june_llm import llama
 def main(place: serving.Place) -> None:
     """Load, serve until asked to stop."""
     model = llama.loadable(place.model_dir)
-    if place.host == "127.0.0.1" and free_port(place.port) != place.port:
-        serving.log.error("port %d on %s is taken", place.port, place.host)
-        sys.exit(PORT_TAKEN_EXIT)
+    if place.host == "127.0.0.1":
+        serving.require_free(place.host, place.port)
     wanted = llama.parameters(os.environ, model)
     wanted.hostnames = [place.host]
     wanted.port = place.port

@@ -16,13 +16,13 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from june_cli.assistant import serving
-from june_cli.assistant.ports import PORT_TAKEN_EXIT, free_port
 from june_cli.assistant.repository import served_name
 from june_cli.errors import MachineLacks
 from june_llm import llama, tensors
@@ -38,6 +38,7 @@ __all__ = ["TritonPythonModel"]
 GLIBC = (2, 35)  # what the wheel is built for
 EXIT_S = 3  # how long the server lets streams go on once it is asked to end
 MARK = "june-triton-"
+STARTING_LOOKS = 10
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the kernel's own place
 HINT = "pip install 'june-cli[triton]', or run it in a container: --engine docker"
 
@@ -48,10 +49,7 @@ def main(place: serving.Place) -> None:
     llama.loadable(place.model_dir)
     server = found(os.environ)
     require_python(server)
-    for port in ports.values():
-        if free_port(port, place.host) != port:
-            serving.log.error("port %d on %s is taken", port, place.host)
-            sys.exit(PORT_TAKEN_EXIT)
+    serving.require_free(place.host, *ports.values())
     base = _plain(Path(tempfile.gettempdir()))
     sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=f"{MARK}{os.getpid()}-", dir=base))
@@ -168,12 +166,17 @@ def sweep(base: Path) -> None:
 
 def _ours(pid: int) -> bool:
     """Whether that process is a server of ours, or about to become one; or somebody else's, who knows."""
-    try:
-        said = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
+    said = b""
+    for _ in range(STARTING_LOOKS):  # one that becomes another program at this moment has no words yet
+        try:
+            said = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        if said:
+            break
+        time.sleep(0.01)
     return MARK.encode() in said or b"june_llm.triton" in said
 
 

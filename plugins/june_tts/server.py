@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from june_cli.assistant import gpu, serving, serving_grpc
+from june_cli.assistant import serving, serving_grpc
 from june_cli.assistant.rpc import MAX_MESSAGE_BYTES
 from june_cli.assistant.sentences import split
 from june_cli.errors import UsageProblem
@@ -131,8 +131,6 @@ def _require_sound(audio: bytes) -> None:
 
 def main(place: serving.Place) -> None:
     """Load the synthesiser, warm it up, serve."""
-    if os.environ.get("JUNE_DEVICE") == "cuda":
-        gpu.require(place.name)
     synthesiser = synthesisers.load(
         os.environ.get("JUNE_LOADER", "hibari"),
         where.checked(place.model_dir),

@@ -217,14 +217,6 @@ def test_another_base_renames_everything_that_rests_on_it(images: Images, tmp_pa
     assert moved.builds("high")[0].base == "mirror.example/python:3.11"
 
 
-def test_the_configuration_may_name_another_image_for_an_upstream() -> None:
-    upstream = Images.load({"python": "mirror.example/python:3.11"}).upstreams["python"]
-    assert (upstream.reference, upstream.source) == ("mirror.example/python:3.11", "configuration")
-    with pytest.raises(UsageProblem, match="no upstream image 'pyton' to replace") as caught:
-        Images.load({"pyton": "x"})
-    assert caught.value.hint == "did you mean 'python'?"
-
-
 @pytest.mark.parametrize("name", ["ollama/ollama", "localhost:5000/it", "postgres:16", "a/b@sha256:0123"])
 def test_a_reference_stands_for_itself_and_needs_no_build(images: Images, name: str) -> None:
     assert images.reference(name) == images.upstream(name) == name
