@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 PORT_TRIES = 3
+STARTING_S = 5.0  # what a service that is being started when somebody interrupts has left
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -73,8 +74,9 @@ def _let_go(services: Mapping[str, Placed]) -> None:
 def side_by_side(act: Callable[[K], T], services: Mapping[str, K]) -> dict[str, T]:
     """Do something about every service at once, for each may take its seconds.
 
-    All have ended when this returns; the first error is raised, in the order of the services. The threads
-    are no pool's, whose end would wait for a call to an engine that hangs after a Ctrl-C, too.
+    All have ended when this returns; the first error is raised, in the order of the services. After a Ctrl-C
+    they have a moment to end, for only what has been started can be let go of. The threads are no pool's,
+    whose end would wait for an engine that hangs as long as that does.
     """
     from concurrent.futures import Future, wait
 
@@ -86,9 +88,15 @@ def side_by_side(act: Callable[[K], T], services: Mapping[str, K]) -> dict[str, 
         except BaseException as error:  # noqa: BLE001 - raised below, where somebody can hear it
             ends[role].set_exception(error)
 
-    for role in services:
-        threading.Thread(target=work, args=(role,), name=role, daemon=True).start()
-    wait(ends.values())
+    begun: list[str] = []
+    try:
+        for role in services:
+            begun.append(role)
+            threading.Thread(target=work, args=(role,), name=role, daemon=True).start()
+        wait(ends.values())
+    except BaseException:
+        wait([ends[role] for role in begun], timeout=STARTING_S)
+        raise
     return {role: end.result() for role, end in ends.items()}
 
 
