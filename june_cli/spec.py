@@ -94,7 +94,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a Service and a Job share: a program, what it sees, what it needs."""
+    """What a Service and a Job share: a program, what it sees, what it needs.
+
+    `cpu_shares` is its part of processors that several containers want at once; Docker's default is 1024.
+    """
 
     name: str
     summary: str
@@ -108,6 +111,7 @@ class Workload:
     model: str = ""
     packages: tuple[str, ...] = ()  # importable names the process engine needs in its own environment
     memory_bytes: int = 0
+    cpu_shares: int = 0
     shm_bytes: int = 0
     tmpfs: tuple[tuple[str, int], ...] = (("/tmp", 64 * 1024 * 1024),)  # noqa: S108 - inside a container
     stop_s: float = 5.0  # between the polite signal and the last one

@@ -1,6 +1,7 @@
 """Sound in and out: any common container to PCM, PCM to a file, with caps that hostile files cannot pass.
 
-PCM here is always signed 16 bit, mono, as bytes or as a numpy array of int16.
+PCM here is always signed 16 bit, mono, as bytes or as a numpy array of int16. FFmpeg is loaded by whatever
+needs it first: a service that is sent PCM never does, and is ready a tenth of a second sooner.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from june_cli.errors import BadInput, JuneError, UsageProblem
+
+if TYPE_CHECKING:
+    import av
 
 Pcm = NDArray[np.int16]
 SPEECH_RATE_HZ = 16_000
@@ -87,6 +90,8 @@ def _require_file(path: Path) -> None:
 
 
 def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> Pcm:
+    import av
+
     blocks: list[Pcm] = []
     total = 0
     try:
@@ -122,6 +127,8 @@ def _decoded(handle: str | IO[bytes], name: str, rate_hz: int, max_s: float) -> 
 
 def _tolerance() -> dict[str, Any]:
     """A tag that is no UTF-8 is no reason to refuse the sound. PyAV 19 never minds and has no such option."""
+    import av
+
     return {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
@@ -139,6 +146,8 @@ def resample(clip: Clip, rate_hz: int) -> Clip:
     """The same sound at another rate."""
     if clip.rate_hz == rate_hz or not len(clip.pcm):
         return Clip(clip.pcm, rate_hz)
+    import av
+
     resampler = av.AudioResampler("s16", "mono", rate_hz)
     pieces = [
         p.to_ndarray().reshape(-1)
@@ -166,6 +175,8 @@ def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
     require_kind(kind)
     if clip.seconds < MIN_S:
         raise BadInput("audio-too-short", f"{clip.seconds:.3f} s of sound are too short for a file.")
+    import av
+
     form, codec, rate_hz = CODECS[kind.lower()]
     known = av.Codec(codec, "w").audio_rates
     nearest = min(known, key=lambda known_hz: abs(known_hz - clip.rate_hz)) if known else clip.rate_hz
@@ -186,6 +197,8 @@ def encode(clip: Clip, kind: str = ".wav", *, bit_rate: int = 32_000) -> bytes:
 
 
 def _frame(pcm: Pcm, rate_hz: int) -> av.AudioFrame:
+    import av
+
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono")
     frame.sample_rate = rate_hz
     return frame

@@ -23,8 +23,10 @@ PRIVATE = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
-    "PYTHONUNBUFFERED": "1",
 }
+# And what else. numpy's OpenBLAS starts a thread a core to be idle, which took a tenth of a second of two
+# cores from every start: what multiplies here are the runtimes of the models, with threads of their own.
+TOLD = {**PRIVATE, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
 State = Literal["starting", "ready", "degraded", "failed", "stopped"]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from june_cli.engine import PRIVATE
+from june_cli.engine import TOLD
 from june_cli.errors import MachineLacks
 from june_cli.spec import Workload
 
@@ -45,7 +45,7 @@ def variables(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "JUNE_HOST": HOST,
         "JUNE_SERVICE": workload.name,
-        **PRIVATE,
+        **TOLD,
         **dict(workload.env),
         **{port.env: str(ports[port.name]) for port in workload.ports},
         **{mount.env: str(mount.source) for mount in workload.mounts},

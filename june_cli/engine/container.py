@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from june_cli.engine import PRIVATE
+from june_cli.engine import TOLD
 from june_cli.spec import Service, Workload
 
 NETWORK = "june"
@@ -82,7 +82,7 @@ def _environ(workload: Workload, place: Placement) -> dict[str, str]:
         "JUNE_HOST": "0.0.0.0",  # noqa: S104 - of its own network; the host publishes it on loopback only
         "JUNE_SERVICE": workload.name,
         "HOME": "/tmp",  # noqa: S108 - the one folder that is writable for whoever it runs as
-        **PRIVATE,
+        **TOLD,
         **({"NVIDIA_DRIVER_CAPABILITIES": "compute,utility"} if workload.gpu else {}),
         **place.proxies,
         **({"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority} if authority else {}),
@@ -125,6 +125,8 @@ def _host(workload: Workload, place: Placement, relaxed: set[str]) -> dict[str, 
     }
     memory = workload.memory_bytes or MEMORY
     host |= {"Memory": memory, "MemorySwap": memory}  # equal: no swap
+    if workload.cpu_shares:
+        host["CpuShares"] = workload.cpu_shares
     if workload.shm_bytes:
         host["ShmSize"] = workload.shm_bytes
     if "host-ipc" in relaxed:

@@ -27,6 +27,7 @@ DISCARDED = {
     "MemoryLimit": {"Memory", "MemorySwap"},
     "SwapLimit": {"MemorySwap"},
     "PidsLimit": {"PidsLimit"},
+    "CPUShares": {"CpuShares"},
 }
 
 

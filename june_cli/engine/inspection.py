@@ -13,6 +13,11 @@ from june_cli.engine.container import KEPT
 
 Inspected = Mapping[str, Any]
 LATELY_S = 600.0  # after so long without another end, a restart is no longer what is wrong
+# Settings that are as they were asked for, or edited.
+COMPARED = (
+    *("Memory", "MemorySwap", "CpuShares", "PidsLimit", "ShmSize", "IpcMode"),
+    *("ReadonlyRootfs", "Init"),
+)
 # What a container has unless it is dropped. Docker writes down ALL where all are, Podman each by its name.
 CAPABILITIES = {
     *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
@@ -114,7 +119,7 @@ def drift(found: Inspected, body: Mapping[str, Any]) -> list[str]:
         "SecurityOpt": set(wanted["SecurityOpt"]) <= set(host.get("SecurityOpt") or ()),
         "network": wanted["NetworkMode"] in (found["NetworkSettings"].get("Networks") or {}),
     }
-    for key in ("Memory", "MemorySwap", "ReadonlyRootfs", "Init", "PidsLimit", "ShmSize", "IpcMode"):
+    for key in COMPARED:
         if key in wanted:
             seen[key] = host.get(key) == wanted[key]
     dropped = set(host.get("CapDrop") or ())

@@ -63,6 +63,8 @@ def _resources(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "Memory" in host:
         yield "--memory", str(host["Memory"])
         yield "--memory-swap", str(host["MemorySwap"])
+    if "CpuShares" in host:
+        yield "--cpu-shares", str(host["CpuShares"])
     if "ShmSize" in host:
         yield "--shm-size", str(host["ShmSize"])
     if "IpcMode" in host:

@@ -8,6 +8,8 @@ from june_cli.errors import UsageProblem
 from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Relaxed, Service, Ulimit
 
 GIB = 1024**3
+# Where processors are short, at a start above all, everybody waits for the language model: it goes first.
+CPU_SHARES = 4096
 TRITON_PORTS = (
     Port("http", 8000, "JUNE_PORT"),
     Port("grpc", 8001, "JUNE_GRPC_PORT"),
@@ -91,6 +93,7 @@ def _on_cpu(choice: Choice) -> Service:
         _service(choice),
         env=(*_told(choice), ("JUNE_THREADS", str(choice.limits.threads))),
         memory_bytes=choice.limits.memory_bytes or 4 * GIB,
+        cpu_shares=CPU_SHARES,
     )
 
 

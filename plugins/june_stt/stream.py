@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import av
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from june_cli.assistant.audio import Pcm
+
+if TYPE_CHECKING:
+    import av
 
 
 class Resampled:
     """Turns PCM that comes in pieces of any size into int16 samples of another rate, without seams."""
 
     def __init__(self, rate_hz: int, target_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._resampler = av.AudioResampler("s16", "mono", target_hz) if rate_hz != target_hz else None
-        self._odd = b""
+        self._rate_hz, self._odd = rate_hz, b""
+        self._resampler: av.AudioResampler | None = None
+        if rate_hz != target_hz:
+            import av
+
+            self._resampler = av.AudioResampler("s16", "mono", target_hz)
 
     def push(self, data: bytes) -> Pcm:
         """The samples that these bytes complete; half a sample waits for its other half."""
@@ -24,6 +31,8 @@ class Resampled:
         pcm = np.frombuffer(data[:whole], dtype="<i2").astype(np.int16, copy=False)
         if self._resampler is None or not len(pcm):
             return pcm
+        import av
+
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(pcm).reshape(1, -1), format="s16", layout="mono"
         )

@@ -178,12 +178,13 @@ def test_a_container_with_a_gpu_is_asked_every_half_minute_whether_it_still_has_
 
 def test_limits_are_those_of_the_service_and_memory_is_never_without_one() -> None:
     unlimited = made(memory_bytes=0)["HostConfig"]
-    assert not {"ShmSize", "Ulimits"} & unlimited.keys()
+    assert not {"ShmSize", "Ulimits", "CpuShares"} & unlimited.keys()
     assert unlimited["Memory"] == unlimited["MemorySwap"] == MEMORY
     host = made(shm_bytes=2**26, ulimits=(Ulimit("memlock", -1, -1),), tmpfs=(("/scratch", 10),))[
         "HostConfig"
     ]
     assert host["ShmSize"] == 2**26
+    assert made(cpu_shares=4096)["HostConfig"]["CpuShares"] == 4096
     assert host["Ulimits"] == [{"Name": "memlock", "Soft": -1, "Hard": -1}]
     assert list(host["Tmpfs"]) == ["/scratch"]
 

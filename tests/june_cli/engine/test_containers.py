@@ -113,8 +113,8 @@ def test_a_container_that_somebody_else_removed_has_ended(tmp_path: Path) -> Non
         ({}, set()),
         ({"MemoryLimit": True, "SwapLimit": False, "PidsLimit": True}, {"MemorySwap"}),
         (
-            {"MemoryLimit": False, "SwapLimit": False, "PidsLimit": False},
-            {"Memory", "MemorySwap", "PidsLimit"},
+            {"MemoryLimit": False, "SwapLimit": False, "PidsLimit": False, "CPUShares": False},
+            {"Memory", "MemorySwap", "PidsLimit", "CpuShares"},
         ),
     ],
 )

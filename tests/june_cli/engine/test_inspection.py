@@ -200,6 +200,12 @@ def test_a_setting_that_somebody_edited_is_named(path: str, value: object, key: 
     assert inspection.drift(at(recorded(), path, value), BODY) == [key]
 
 
+def test_a_share_of_the_processors_that_somebody_edited_is_named() -> None:
+    body = at(copy.deepcopy(BODY), "HostConfig.CpuShares", 4096)
+    assert inspection.drift(recorded(CpuShares=4096), body) == []
+    assert inspection.drift(recorded(CpuShares=2), body) == ["CpuShares"]
+
+
 def test_several_edits_are_all_named_in_order() -> None:
     found = at(at(recorded(), "HostConfig.Privileged", True), "Config.User", "0")
     assert inspection.drift(found, BODY) == ["Privileged", "User"]
