@@ -44,6 +44,7 @@ class Output:
     stdout: TextIO = dataclasses.field(default_factory=lambda: sys.stdout)
     stderr: TextIO = dataclasses.field(default_factory=lambda: sys.stderr)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _remarked: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def terminal(self) -> bool:
@@ -92,6 +93,12 @@ class Output:
             self.event("note", text=text)
         else:
             self._line(self.stderr, text)
+
+    def remark(self, text: str) -> None:
+        """A note that says the same about several things, and is shown once."""
+        if text not in self._remarked:
+            self._remarked.add(text)
+            self.note(text)
 
     def event(self, name: str, **fields: Any) -> None:
         """A JSON line on stderr when `--events` asks for them; nothing otherwise."""

@@ -155,7 +155,8 @@ def that_logged(invocation: Invocation, role: str) -> Engine:
 def chosen(invocation: Invocation, role: str) -> Engine:
     """The engine of one role: what was asked for, else the one that runs it, else the profile's.
 
-    Asked for by flag, JUNE_ENGINE or configuration.
+    Asked for by flag, JUNE_ENGINE or configuration. One that was to keep a service running, and where it has
+    ended, still is its engine.
 
     Services of a profile that is for GPUs run in Docker, always. Looking for the other engine costs nothing
     where it never ran anything, and a Docker Engine that does not answer runs nothing.
@@ -169,7 +170,8 @@ def chosen(invocation: Invocation, role: str) -> Engine:
     if own.find(role) is None and might_run(invocation.paths.state, role):
         docker = invocation.engine_named("docker")
         try:
-            return docker if docker.find(role) else own
-        except JuneError:
-            return own
+            if docker.find(role) or docker.ended(role):
+                return docker
+        except JuneError as error:
+            invocation.out.remark(f"What was left running in Docker is out of reach: {error.message}")
     return own

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -27,6 +28,7 @@ UPPER = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 PROXIES = (*UPPER, "http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 LAST_LINES = 12
+ROOM_BYTES = 32 * 1024 * 1024  # a disk with less is the reason why a build failed
 NOISE = re.compile(r"\s*$| ---> |Removing intermediate container ")  # what the builder says of itself
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FETCHING = ("pip ", "apt-get ", "curl ", "FROM ", "ADD ")  # what in a step needs the network
@@ -99,6 +101,8 @@ class Builder:
             with closing(events):
                 for event in events:
                     if "error" in event:
+                        if self._disk_is_full():
+                            raise _full(f"{build.tag} was not built")
                         raise _failed(build, step, [*said, str(event["error"])])
                     for line in str(event.get("stream", "")).splitlines():
                         if re.match(r"Step \d+/\d+ : ", line):
@@ -107,6 +111,12 @@ class Builder:
                             bar.update(text=" ".join(line.split())[:STEP_SHOWN])
                         elif not NOISE.match(line := COLOURS.sub("", line)):
                             said.append(line)
+
+    def _disk_is_full(self) -> bool:
+        """Whether the engine has no room left, which a program in a build may tell in words of its own."""
+        with suppress(OSError, KeyError, JuneError), explained(self._client.base_url):
+            return shutil.disk_usage(self._client.info()["DockerRootDir"]).free < ROOM_BYTES
+        return False
 
     def pulled(self, reference: str) -> None:
         """Have an image of others, and remember the digest its tag had the first time."""

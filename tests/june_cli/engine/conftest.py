@@ -28,6 +28,7 @@ class Client:
         self.images: dict[str, list[str]] = {}  # name: the digests that registries know it by
         self.events: list[Any] = [{"stream": "Successfully built 0123\n"}]
         self.builds: list[dict[str, Any]] = []
+        self.root = "/"
         self.pulls: list[str] = []
         self.pruned: list[Any] = []
         self.closed = 0
@@ -37,6 +38,9 @@ class Client:
         if name not in self.images:
             raise ImageNotFound(f"No such image: {name}")
         return {"Id": "sha256:0", "RepoDigests": self.images[name]}
+
+    def info(self) -> dict[str, str]:
+        return {"DockerRootDir": self.root}
 
     def build(self, **options: Any) -> Iterator[dict[str, Any]]:
         with tarfile.open(fileobj=options.pop("fileobj")) as tar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -115,6 +116,17 @@ def test_a_failed_build_stops_what_would_rest_on_it(building: Building, client: 
     with pytest.raises(JuneError, match="It failed at: reading the context"):
         building.builder.ensure(["high"])
     assert len(client.builds) == 1
+
+
+def test_a_build_that_fails_on_a_full_disk_says_so_whatever_its_program_says(
+    building: Building, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage("/")._replace(free=4096)
+    monkeypatch.setattr("june_cli.engine.building.shutil.disk_usage", {client.root: full}.__getitem__)
+    client.events = [{"stream": "Step 1/1 : RUN python -m venv /x\n"}, {"error": "exit status 1"}]
+    with pytest.raises(MachineLacks) as caught:
+        building.builder.ensure(["low"])
+    assert (caught.value.code, caught.value.hint) == ("disk-full", "june image prune; docker system df")
 
 
 @pytest.mark.parametrize("said", ["write /x: no space left on device", "OSError: No space left on device"])

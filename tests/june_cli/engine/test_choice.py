@@ -11,6 +11,7 @@ from june_cli.engine.locks import Uses
 from june_cli.errors import UsageProblem
 from june_cli.invocation import Invocation
 from june_cli.output import Output
+from june_cli.testing import FakeEngine
 from june_cli.words import GlobalWords
 
 
@@ -41,9 +42,23 @@ def test_tiny_runs_in_processes_and_profiles_for_gpus_in_docker(tmp_path: Path) 
     assert chosen(tmp_path, GlobalWords(profile="spark")) == "docker"
 
 
-def test_a_docker_engine_that_does_not_answer_runs_nothing(tmp_path: Path) -> None:
-    Uses(tmp_path / "state" / "docker").begin("llm")  # as if a container had been started once
+def test_a_docker_engine_that_does_not_answer_runs_nothing_and_that_is_said_once(tmp_path: Path) -> None:
+    for role in ("llm", "tts"):  # as if containers had been started once
+        Uses(tmp_path / "state" / "docker").begin(role)
     assert chosen(tmp_path, GlobalWords()) == "process"
+    said = io.StringIO()
+    given = {"JUNE_HOME": str(tmp_path), "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+    june = Invocation(GlobalWords(), given, Output(stdout=io.StringIO(), stderr=said))
+    assert {june.engine_of(role).name for role in ("llm", "tts")} == {"process"}
+    assert said.getvalue().count("left running in Docker is out of reach") == 1
+
+
+def test_what_was_kept_in_docker_and_has_ended_is_still_dockers(tmp_path: Path) -> None:
+    Uses(tmp_path / "state" / "docker").begin("llm")
+    docker = FakeEngine(endings={"llm": "it ended with exit code 0"}, name="docker")
+    june = Invocation(GlobalWords(), {"JUNE_HOME": str(tmp_path)}, Output(), _engines={"docker": docker})
+    assert june.engine_of("llm") is docker
+    assert june.engine_of("tts").name == "process"
 
 
 def test_an_unknown_engine_is_named_with_the_nearest(tmp_path: Path) -> None:
