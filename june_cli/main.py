@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from types import FrameType
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PROGRAM = "june"
 HELP = "Your own voice-and-code assistant, on your own machine."
 PANEL = "Everywhere"
+AGAIN_S = 0.05  # until a signal that came at a moment at which nothing can be raised is sent again
 
 
 class Interrupted(KeyboardInterrupt):
@@ -241,7 +243,11 @@ def missing_package(error: ModuleNotFoundError) -> JuneError:
 
 
 def _handle_signals() -> Callable[[], None]:
-    """SIGINT, SIGTERM and SIGHUP unwind the run once; repeats are ignored while it cleans up."""
+    """SIGINT, SIGTERM and SIGHUP unwind the run once; repeats are ignored while it cleans up.
+
+    A signal may come while Python runs a destructor or the callback of a weak reference, out of which nothing
+    can be raised (the import system has such callbacks): then it is sent once more, a moment later.
+    """
     ending = False
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -251,6 +257,16 @@ def _handle_signals() -> Callable[[], None]:
             ending = True
             raise Interrupted(signum)
 
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
+        nonlocal ending
+        if not isinstance(unraisable.exc_value, Interrupted):
+            tell(unraisable)
+            return
+        ending = False
+        signum = unraisable.exc_value.exit_code - 128
+        threading.Timer(AGAIN_S, os.kill, (os.getpid(), signum)).start()
+
+    tell, sys.unraisablehook = sys.unraisablehook, lost
     before: dict[int, Any] = {}
     with contextlib.suppress(ValueError):  # not in the main thread: the caller keeps its own handlers
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -258,6 +274,7 @@ def _handle_signals() -> Callable[[], None]:
                 before[signum] = signal.signal(signum, end)
 
     def restore() -> None:
+        sys.unraisablehook = tell
         for signum, handler in before.items():
             signal.signal(signum, handler)
 

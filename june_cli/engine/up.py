@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 PORT_TRIES = 3
-STARTING_S = 5.0  # what a service that is being started when somebody interrupts has left
+STARTING_S = 2.0  # what a service that is being started when somebody interrupts has left
 K = TypeVar("K")
 T = TypeVar("T")
 

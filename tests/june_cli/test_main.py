@@ -128,6 +128,17 @@ def test_a_signal_unwinds_and_gives_its_exit_code(signum: int, code: int) -> Non
     assert (child.returncode, out, err) == (code, b"cleaned\n", b"")
 
 
+def test_a_signal_at_a_moment_at_which_nothing_can_be_raised_is_not_lost() -> None:
+    program = (
+        "import signal, sys, time\nfrom june_cli import main\n"
+        "class Doomed:\n    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
+        "def wait(*a):\n    Doomed()\n    time.sleep(20)\n"
+        "main._run = wait\nsys.exit(main.run([], {}))"
+    )
+    done = python(program)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_ctrl_c_during_the_first_imports_is_130_without_a_traceback() -> None:
     for delay in (0.01, 0.03, 0.05, 0.08):
         child = subprocess.Popen(
