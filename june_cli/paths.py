@@ -13,12 +13,20 @@ from june_cli.errors import MachineLacks
 
 @dataclass(frozen=True)
 class Paths:
-    """The four places of one June: configuration, models, state of running services, kept results."""
+    """The places of one June: configuration, models, state of running services, kept results.
+
+    `repository` holds what `june model build` made of models, as a Triton reads it.
+    """
 
     config: Path
     models: Path
     state: Path
     runs: Path
+
+    @property
+    def repository(self) -> Path:
+        """Triton's model repository."""
+        return self.runs.parent / "repository"
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Paths:
@@ -67,6 +75,15 @@ def made(folder: Path) -> Path:
             f"June cannot make {folder}: {error.strerror or error}.",
             hint="set JUNE_HOME to a folder you may write to",
         ) from error
+    return folder
+
+
+def shared(folder: Path) -> Path:
+    """Make a folder that containers may read whoever they run as: nothing secret is kept in it."""
+    if not folder.is_dir():
+        made(folder)
+        with writable(folder):
+            folder.chmod(0o755)
     return folder
 
 

@@ -55,7 +55,9 @@ class Roles:
     roles: Mapping[str, Role]
     catalog: Catalog
     models: Path
+    repository: Path
     plugins: Mapping[str, Plugin]
+    everyone: Mapping[str, tuple[str, ...]]  # the catalog's models that each profile names
 
     @classmethod
     def of(cls, invocation: Invocation) -> Roles:
@@ -71,9 +73,11 @@ class Roles:
             engine=str(profile.get("engine", "process")),
             engine_asked=core.engine,
             roles={name: _role(core.profile, name, profile[name]) for name in ROLES if name in profile},
-            catalog=Catalog.load(),
+            catalog=Catalog.load(invocation.paths),
             models=invocation.paths.models,
+            repository=invocation.paths.repository,
             plugins=invocation.known,
+            everyone={name: _models(name, content) for name, content in known.items()},
         )
 
     def role(self, name: str) -> Role:
@@ -120,6 +124,7 @@ class Roles:
             device=role.device,
             image=role.image,
             limits=Limits(role.threads, role.memory_bytes, role.context_tokens),
+            repository=self.repository,
         )
         wanted = role.docker_service if engine == "docker" and role.docker_service else role.service
         return services.get(wanted, choice, self.plugins)
@@ -156,6 +161,11 @@ def _check(layer: Layer, profile: str, key: str, value: Any) -> None:
             raise UsageProblem("config-invalid", f"{line}: unknown {name!r} for a role.", hint=hint)
         if isinstance(typed(given, kinds[name], line, name), int) and given < 0:
             raise UsageProblem("config-invalid", f"{line}: {name} must not be negative.")
+
+
+def _models(profile: str, content: Mapping[str, Any]) -> tuple[str, ...]:
+    roles = [_role(profile, name, content[name]) for name in ROLES if name in content]
+    return tuple(role.model for role in roles if role.model and not role.path)
 
 
 def _role(profile: str, name: str, content: Any) -> Role:

@@ -26,13 +26,15 @@ class Port:
 class Mount:
     """A host folder or file the workload may see, read-only unless said otherwise.
 
-    The workload finds it by the variable `env`: `target` in a container, `source` in a process.
+    The workload finds it by the variable `env`: `target` in a container, `source` in a process. A folder of
+    June's own that may be empty is made where it is missing; of others' it is an error that they are.
     """
 
     source: Path
     target: str
     env: str
     read_only: bool = True
+    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Workload:
     """What a Service and a Job share: a program, what it sees, what it needs.
 
     `cpu_shares` is its part of processors that several containers want at once; Docker's default is 1024.
+    `inherits` names variables of the caller, by globs, that it may see too as a process: their values, which
+    may be a proxy's password, appear in no spec and in no line.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Workload:
     mounts: tuple[Mount, ...] = ()
     secrets: tuple[Secret, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    inherits: tuple[str, ...] = ()
     gpu: Gpu | None = None
     model: str = ""
     packages: tuple[str, ...] = ()  # importable names the process engine needs in its own environment
@@ -167,3 +172,4 @@ class Choice:
     device: Literal["cpu", "cuda"] = "cpu"
     image: str = ""  # in place of the one the service would choose
     limits: Limits = field(default_factory=Limits)
+    repository: Path | None = None  # of built models, for a server that loads them on demand

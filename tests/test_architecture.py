@@ -141,6 +141,8 @@ def test_importing_does_nothing(path: Path) -> None:
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
+        if isinstance(node, ast.Expr) and ast.unparse(node).startswith("app.add_typer("):
+            continue  # words below a word
         assert not isinstance(node, ast.Expr | ast.For | ast.While | ast.With | ast.Try), ast.unparse(node)
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
             calls = [n for n in ast.walk(node.value) if isinstance(n, ast.Call)]

@@ -21,7 +21,8 @@ def result(value: Any) -> None:
 
 def failed(error: JuneError) -> None:
     """The one error, in place of a result."""
-    _line({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+    said = {"code": error.code, "message": error.message, "hint": error.hint, "exit": error.exit_code}
+    _line({"error": said})
 
 
 def _line(message: dict[str, Any]) -> None:

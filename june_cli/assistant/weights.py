@@ -47,22 +47,27 @@ def _gguf(file: Path) -> int:
         return header.parameters
 
 
-def _safetensors(file: Path) -> int:
+def tensors(file: Path) -> dict[str, tuple[str, list[int]]]:
+    """Type and shape of each tensor in a safetensors file. JuneError when its header is corrupt."""
     try:
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if not 2 <= length <= MAX_HEADER_BYTES:
                 raise ValueError(f"a header of {length} bytes")
-            tensors: dict[str, Any] = json.loads(stream.read(length))
-        return sum(
-            prod(_shape(tensor["shape"])) * PACKED.get(tensor["dtype"], 1)
-            for name, tensor in tensors.items()
+            header: dict[str, Any] = json.loads(stream.read(length))
+        return {
+            name: (str(tensor["dtype"]), _shape(tensor["shape"]))
+            for name, tensor in header.items()
             if name != "__metadata__"
-        )
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise JuneError(
             "model-unloadable", f"{file} is no model that can be loaded: its header is corrupt ({error})."
         ) from error
+
+
+def _safetensors(file: Path) -> int:
+    return sum(prod(shape) * PACKED.get(dtype, 1) for dtype, shape in tensors(file).values())
 
 
 def _shape(shape: Any) -> list[int]:

@@ -17,6 +17,7 @@ from june_cli.engine.daemon import explained
 from june_cli.engine.images import LABEL, Build, Images
 from june_cli.errors import JuneError, MachineLacks
 from june_cli.paths import made, writable
+from june_cli.store import tls
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -89,7 +90,7 @@ class Builder:
         step = "reading the context"
         with self._out.progress(label) as bar, explained(self._client.base_url):
             events = self._client.build(
-                fileobj=io.BytesIO(build.context(authority(self._environ))),
+                fileobj=io.BytesIO(build.context(tls.authority(self._environ))),
                 custom_context=True,
                 tag=build.tag,
                 buildargs={**self._arguments(), build.argument: build.base},
@@ -174,22 +175,6 @@ def recorded(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
-
-
-def authority(environ: Mapping[str, str]) -> bytes:
-    """The private authority that JUNE_CA_BUNDLE names, in PEM; empty when it names none."""
-    name = environ.get("JUNE_CA_BUNDLE")
-    if not name:
-        return b""
-    try:
-        content = Path(name).read_bytes()
-    except OSError as error:
-        raise MachineLacks(
-            "ca-unreadable", f"JUNE_CA_BUNDLE names {name}, which cannot be read: {error.strerror}."
-        ) from error
-    if b"BEGIN CERTIFICATE" not in content:
-        raise MachineLacks("ca-unreadable", f"JUNE_CA_BUNDLE names {name}, which holds no PEM certificate.")
-    return content + b"\n"
 
 
 def _failed(build: Build, step: str, said: Sequence[str]) -> JuneError:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from june_cli.engine import TOLD
 from june_cli.errors import MachineLacks
@@ -55,7 +56,8 @@ def variables(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
 
 def environ(workload: Workload, ports: Mapping[str, int]) -> dict[str, str]:
     """Its whole environment: a few variables of the caller, and its own."""
-    inherited = {k: v for k, v in os.environ.items() if k in PASSED}
+    wanted = (*PASSED, *workload.inherits)
+    inherited = {k: v for k, v in os.environ.items() if any(fnmatchcase(k, name) for name in wanted)}
     return {**inherited, **variables(workload, ports)}
 
 

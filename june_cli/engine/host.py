@@ -5,27 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import ssl
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from june_cli.engine.building import PROXIES, authority
+from june_cli.engine.building import PROXIES
 from june_cli.engine.container import Placement, runs_as
 from june_cli.errors import MachineLacks
-from june_cli.paths import made, writable
+from june_cli.paths import made, shared, writable
 from june_cli.spec import Workload
+from june_cli.store import tls
 
 CDI_FOLDERS = ("/etc/cdi", "/var/run/cdi")
 LOOPBACK = "localhost,127.0.0.1"
-# Where systems keep the authorities they trust: a Python that brings its own OpenSSL may look elsewhere.
-TRUSTED = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 
 class Host:
@@ -57,15 +50,17 @@ class Host:
         """Make the copies of secrets and the authority's file that its container will see."""
         user = runs_as(os.getuid(), os.getgid())
         for mount in workload.mounts:
+            if mount.made:
+                shared(mount.source)
             _require_readable(mount.source)
         for secret in workload.secrets:
             _copied(secret.source, self._secret(workload.name, secret.name), user)
-        extra = authority(self._environ)
+        extra = tls.authority(self._environ)
         if extra:
             made(self._folder)
             with writable(self._folder):  # whole or not at all, and readable whoever the container runs as
                 temporary = self._authority.with_suffix(f".{os.getpid()}")
-                temporary.write_bytes(_trusted() + extra)
+                temporary.write_bytes(tls.trusted() + extra)
                 temporary.chmod(0o644)
                 temporary.replace(self._authority)
 
@@ -78,6 +73,8 @@ class Host:
         user = runs_as(os.getuid(), os.getgid())
         lines = []
         for workload in workloads:
+            wanted = [m.source for m in workload.mounts if m.made and not m.source.is_dir()]
+            lines += [f"install -d -m 0755 {shlex.quote(str(source))}" for source in wanted]
             for secret in workload.secrets:
                 target = self._secret(workload.name, secret.name)
                 owner = f" -o {user[0]} -g {user[1]}" if os.getuid() == 0 else ""
@@ -85,7 +82,7 @@ class Host:
                     f"install -D -m 0400{owner} {shlex.quote(str(secret.source))} {shlex.quote(str(target))}"
                 )
         if self._environ.get("JUNE_CA_BUNDLE"):
-            trusted = shlex.join([*_trusted_files(), self._environ["JUNE_CA_BUNDLE"]])
+            trusted = shlex.join([*tls.trusted_files(), self._environ["JUNE_CA_BUNDLE"]])
             lines.append(f"mkdir -p -m 0700 {shlex.quote(str(self._folder))}")
             file = shlex.quote(str(self._authority))
             lines.append(f"cat {trusted} > {file} && chmod 0644 {file}")
@@ -147,13 +144,3 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     if found and not any(name.lower() == "no_proxy" for name in found):
         found["NO_PROXY"] = LOOPBACK
     return found
-
-
-def _trusted_files() -> list[str]:
-    """The file of the authorities this host trusts: a private one is added to them, and replaces none."""
-    own = ssl.get_default_verify_paths().cafile
-    return [path for path in (own, *TRUSTED) if path and os.access(path, os.R_OK)][:1]
-
-
-def _trusted() -> bytes:
-    return b"".join(Path(path).read_bytes() + b"\n" for path in _trusted_files())

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, MachineLacks, NotReady, UsageProblem
 from june_cli.spec import Job
 
 LINE_CAP = 1 << 20
+KINDS = (UsageProblem, MachineLacks, NotReady)  # errors whose exit code says more than that it failed
 
 
 def run(
@@ -54,7 +55,8 @@ def result(job: Job, said: dict[str, Any] | None, ended: str, stderr: Sequence[s
     if said and "error" in said:
         error = said["error"] if isinstance(said["error"], dict) else {"message": said["error"]}
         told = {key: str(error.get(key) or "") for key in ("code", "message", "hint")}
-        raise JuneError(told["code"] or "job-failed", told["message"], hint=told["hint"])
+        kind = next((k for k in KINDS if k.exit_code == error.get("exit")), JuneError)
+        raise kind(told["code"] or "job-failed", told["message"], hint=told["hint"])
     if ended or said is None:
         last = f": {stderr[-1]}" if stderr else ""
         raise JuneError("job-failed", f"{job.name} gave no result: {ended or 'it said nothing'}{last}.")

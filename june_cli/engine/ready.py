@@ -23,6 +23,7 @@ JOINED_S = 2.0  # a service that began so long before a wait did was not started
 PATIENCE_S = 10.0  # with one that was ready before and does not answer now
 LACKING = re.compile(rf"exit code {MachineLacks.exit_code}\b")  # how a service says what its machine lacks
 BROKEN = "is not healthy"  # Triton's words for a model whose process is gone: it starts no other one
+UNLOADED = "a load, for the model is not loaded"
 IDLE_EFFORT = 0.005  # what a server that waits for nothing spends in a second
 
 
@@ -66,7 +67,14 @@ def _triton(port: int, model: str) -> str:
     triton, name = Repository(f"127.0.0.1:{port}", answer_s=PROBE_S), served_name(model)
     if not triton.live():
         return "an answer from Triton"
-    return triton.probe(name) if triton.ready(name) else "the model to load"
+    if triton.ready(name):
+        return triton.probe(name)
+    try:
+        state = triton.state(name).state
+    except JuneError:
+        return "an answer from Triton"
+    # the server answers once it has loaded what it was started with: nobody loads what is not loaded now
+    return UNLOADED if state in ("", "UNAVAILABLE") else "the model to load"
 
 
 def _speaks_http2(connection: socket.socket) -> bool:
@@ -127,6 +135,12 @@ class Wait:
             return ""
         if BROKEN in self.reason:
             raise self._failed(f"it waits for {self.reason}, in vain")
+        if self.reason == UNLOADED:
+            raise NotReady(
+                "model-not-loaded",
+                f"{self.service.name} runs, and {self.service.model} is not loaded in it.",
+                hint=f"june model load {self.service.model}",
+            )
         now = time.monotonic()
         self._look(now)
         deadline_s, stall_s = ready.deadline_s, ready.stall_s

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 PORT_TRIES = 3
+EAGER_S, LATE_POLL_S = 5.0, 0.25  # what has not come by then is not there a moment sooner for being asked
 STARTING_S = 2.0  # what a service that is being started when somebody interrupts has left
 K = TypeVar("K")
 T = TypeVar("T")
@@ -149,7 +150,8 @@ def start(services: Mapping[str, Placed], invocation: Invocation) -> dict[str, R
                 bar.update(
                     text="; ".join(f"{n} waits for {w.reason}" for n, w in pending.items() if w.reason)
                 )
-                time.sleep(POLL_S)
+                early = any(time.monotonic() - wait.started < EAGER_S for wait in pending.values())
+                time.sleep(POLL_S if early else LATE_POLL_S)
     for wait in waits.values():
         _tell_moved(invocation, wait)
     return {role: wait.running for role, wait in waits.items()}

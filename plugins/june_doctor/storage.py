@@ -8,8 +8,8 @@ import shlex
 from pathlib import Path
 
 from june_cli.checks import Finding, Host, fails, fine, note
-from june_cli.store import fetch, where
-from june_cli.store.catalog import HubSource, Model
+from june_cli.store import where, writer
+from june_cli.store.catalog import Model, PackageSource
 
 ELSEWHERE = 'export MODEL_CACHE_DIR="$HOME/june-models"'
 HOME_ELSEWHERE = 'export JUNE_HOME="$HOME/june"'
@@ -35,19 +35,15 @@ def present(host: Host) -> Finding:
         return fails(
             f"the profile names {lost[0]}, and there is no such folder", f"{host.needs.june} config show"
         )
-    unpinned = [m for m in _missing(host) if isinstance(m.source, HubSource)]
-    if unpinned:
-        return fails(
-            f"{', '.join(m.name for m in unpinned)}: not pinned yet, so June does not fetch it; have it in a "
-            "folder of your own, and name that as the path of its role",
-            f"{host.needs.june} config path",
-        )
     damaged = []
     for model in host.needs.models:
         problem = where.damage(model.folder(host.paths.models))
         if problem and (model.folder(host.paths.models) / where.MANIFEST).exists():
             damaged.append(f"{model.name} is damaged ({problem})")
-    missing = [f"{model.name} ({_bytes(model) / 1e6:.0f} MB)" for model in _missing(host)]
+    missing = [
+        f"{model.name} ({f'{_bytes(model) / 1e6:.0f} MB' if _bytes(model) else 'of unknown size'})"
+        for model in _missing(host)
+    ]
     if damaged or missing:
         return note("; ".join([*damaged, *missing]) + ": fetched on first use")
     return fine(", ".join(model.name for model in host.needs.models) or "none is asked for")
@@ -60,7 +56,7 @@ def disk(host: Host) -> Finding:
     if free is None:
         return note(f"how much is free in {folder} cannot be told")
     missing = [model for model in _missing(host) if _bytes(model)]
-    needed = sum(_bytes(model) for model in missing) + (fetch.SLACK_BYTES if missing else 0)
+    needed = sum(_bytes(model) for model in missing) + (writer.SLACK_BYTES if missing else 0)
     shown = f"{free / 1e9:.1f} GB are free"
     if free < needed:
         return fails(
@@ -70,13 +66,13 @@ def disk(host: Host) -> Finding:
 
 
 def partial(host: Host) -> Finding:
-    """What a download leaves when the machine loses power. The lock says whether it still goes on."""
+    """What a download that broke off has so far. The lock says whether it still goes on."""
     folder = host.paths.models
     for left in sorted(folder.glob(".*.partial")):
-        lock = left.with_suffix(".lock")
-        if not _held(lock):
-            words = ["flock", "--nonblock", str(lock), "rm", "-r", str(left)]
-            return note(f"{left} is left of a download that broke off", shlex.join(words), safe=True)
+        name = left.name.removeprefix(".").removesuffix(".partial")
+        if not _held(left.with_suffix(".lock")):
+            fix = f"{host.needs.june} model download {shlex.quote(name)}"
+            return note(f"a download of {name} broke off; it goes on, or june model gc removes it", fix)
     return fine("none")
 
 
@@ -128,10 +124,9 @@ def _missing(host: Host) -> list[Model]:
 
 
 def _bytes(model: Model) -> int:
-    """What fetching it takes on the disk; nothing for what June does not fetch."""
-    if isinstance(model.source, HubSource):
-        return 0
-    return model.source.bytes + sum(file.bytes for file in model.files)
+    """What fetching it takes on the disk; zero where that is not known before the first download."""
+    archive = model.source.bytes if isinstance(model.source, PackageSource) else 0
+    return archive + model.size
 
 
 def _held(lock: Path) -> bool:

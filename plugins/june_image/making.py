@@ -80,8 +80,8 @@ def prune(june: Invocation, everything: bool) -> Pruned:
 
 def write_context(june: Invocation, tag: str) -> None:
     """The build context of a tag, or of the last build of a name, onto stdout."""
-    from june_cli.engine.building import authority
     from june_cli.engine.images import Images
+    from june_cli.store.tls import authority
 
     images = Images.load()
     name = tag.removeprefix("june/").partition(":")[0]

@@ -41,8 +41,13 @@ def llm_triton(choice: Choice) -> Service:
     """A model in Triton with the tensors of TensorRT-LLM's `llmapi`, on a CPU by llama.cpp."""
     if choice.device == "cuda":
         return _llmapi(choice)
+    service = _on_cpu(choice)
+    built: tuple[Mount, ...] = ()
+    if choice.repository:
+        built = (Mount(choice.repository, "/repository", "JUNE_REPOSITORY", made=True),)
     return replace(
-        _on_cpu(choice),
+        service,
+        mounts=(*service.mounts, *built),
         summary="language model (Triton, llama.cpp inside)",
         image=choice.image or "triton",
         command=("python", "-m", "june_llm.triton"),

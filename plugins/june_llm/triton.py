@@ -22,19 +22,13 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from june_cli.assistant import serving
+from june_cli.assistant import serving, tensors
 from june_cli.assistant.repository import served_name
 from june_cli.errors import MachineLacks
-from june_llm import llama, tensors
+from june_llm import llama
 
 INSTALLED = Path("/opt/tritonserver")
 STUB = "triton_python_backend_stub"
-MODEL = '''"""Made by June."""
-
-from june_llm.triton_model import TritonPythonModel
-
-__all__ = ["TritonPythonModel"]
-'''
 GLIBC = (2, 35)  # what the wheel is built for
 EXIT_S = 3  # how long the server lets streams go on once it is asked to end
 MARK = "june-triton-"
@@ -56,7 +50,7 @@ def main(place: serving.Place) -> None:
     name = served_name(os.environ.get("JUNE_MODEL_NAME") or place.model_dir.name)
     command = [
         str(server / "bin" / "tritonserver"),
-        f"--model-repository={repository(folder, name)}",
+        *(f"--model-repository={path}" for path in repositories(folder, name, os.environ)),
         "--model-control-mode=explicit",
         f"--load-model={name}",
         "--disable-auto-complete-config",  # it is whole, and asking the model would start it once more
@@ -132,12 +126,25 @@ def backends(server: Path, folder: Path) -> Path:
     return python.parent
 
 
+def repositories(folder: Path, name: str, environ: Mapping[str, str]) -> list[Path]:
+    """What to serve from: the built models, and the service's own unless that was built, too.
+
+    Of two models of one name Triton would load neither.
+    """
+    built = Path(environ["JUNE_REPOSITORY"]) if environ.get("JUNE_REPOSITORY") else None
+    if built is None or not built.is_dir():
+        return [repository(folder, name)]
+    if (built / name / "config.pbtxt").is_file():
+        return [built]
+    return [repository(folder, name), built]
+
+
 def repository(folder: Path, name: str) -> Path:
     """A model repository with the one model."""
     model = folder / "models" / name
     (model / "1").mkdir(parents=True)
     (model / "config.pbtxt").write_text(tensors.config(name), "utf-8")
-    (model / "1" / "model.py").write_text(MODEL, "utf-8")
+    (model / "1" / "model.py").write_text(tensors.MODEL, "utf-8")
     return model.parent
 
 

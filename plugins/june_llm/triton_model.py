@@ -10,11 +10,12 @@ away as soon as it is there, so that nobody can reach the model but through Trit
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,9 @@ import triton_python_backend_utils as pb
 import xllamacpp
 
 from june_cli.assistant import gguf
+from june_cli.assistant.tensors import CONTEXT, Asked, asked
 from june_cli.errors import JuneError
 from june_llm import llama
-from june_llm.tensors import Asked, asked
 
 FINAL = pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL
 MAX_WAITING = 64
@@ -46,7 +47,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Load the model and have it write a token. Whoever wanted it loaded is told the exception."""
         try:
-            self._llama = _Llama(llama.loadable(Path(os.environ["JUNE_MODEL_DIR"])))
+            self._llama = _Llama(llama.loadable(_weights(args)), _environ(args))
         except JuneError as error:
             raise pb.TritonModelException(error.message) from error
         self._waiting = threading.BoundedSemaphore(MAX_WAITING)
@@ -92,11 +93,24 @@ class TritonPythonModel:
             self._waiting.release()
 
 
+def _weights(args: dict[str, str]) -> Path:
+    """The folder of a built model's own weights; of the service's model where it has none."""
+    own = Path(args["model_repository"], args["model_version"], "weights")
+    return own if own.is_dir() else Path(os.environ["JUNE_MODEL_DIR"])
+
+
+def _environ(args: dict[str, str]) -> dict[str, str]:
+    """What the service is told, and over it what the model's own configuration says."""
+    said = json.loads(args["model_config"]).get("parameters", {}).get(CONTEXT, {}).get("string_value")
+    own = {"JUNE_MODEL_NAME": args["model_name"], **({"JUNE_CONTEXT_TOKENS": said} if said else {})}
+    return {**os.environ, **own}
+
+
 class _Llama:
     """llama.cpp, with the model in it."""
 
-    def __init__(self, model: Path) -> None:
-        wanted = llama.parameters(os.environ, model)
+    def __init__(self, model: Path, environ: Mapping[str, str]) -> None:
+        wanted = llama.parameters(environ, model)
         # Slots share the context's memory, so that one more for single tokens costs none; nobody gets more of
         # it than a slot of the HTTP server has.
         wanted.kv_unified, wanted.kv_unified_per_slot = True, wanted.n_ctx // llama.PARALLEL

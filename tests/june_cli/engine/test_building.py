@@ -11,9 +11,10 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from june_cli.engine.building import LAST_LINES, authority
+from june_cli.engine.building import LAST_LINES
 from june_cli.engine.images import Images
 from june_cli.errors import JuneError, MachineLacks
+from june_cli.store import tls
 
 PYTHON = "python:3.11-slim"
 Building: TypeAlias = Any  # of conftest.py
@@ -181,4 +182,4 @@ def test_an_authority_that_is_none_stops_a_build_before_it_begins(
     with pytest.raises(MachineLacks, match=said):
         building_with(JUNE_CA_BUNDLE=str(bundle)).builder.ensure(["low"])
     assert client.builds == []
-    assert authority({}) == authority({"JUNE_CA_BUNDLE": ""}) == b""
+    assert tls.authority({}) == tls.authority({"JUNE_CA_BUNDLE": ""}) == b""

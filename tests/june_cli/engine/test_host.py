@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from june_cli.engine.container import NOBODY, Placement
-from june_cli.engine.host import TRUSTED, Host
+from june_cli.engine.host import Host
 from june_cli.errors import MachineLacks
 from june_cli.spec import Gpu, Mount, Secret, Service
+from june_cli.store.tls import TRUSTED
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 ROOT = os.getuid() == 0

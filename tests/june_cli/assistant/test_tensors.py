@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from june_llm import tensors
+
+from june_cli.assistant import tensors
 
 KINDS = {"STRING": np.object_, "BOOL": np.bool_, "INT32": np.int32, "FP32": np.float32, "UINT64": np.uint64}
 

@@ -12,6 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# What Triton runs: the program is the one in the server's own image.
+MODEL = '''"""Made by June."""
+
+from june_llm.triton_model import TritonPythonModel
+
+__all__ = ["TritonPythonModel"]
+'''
 ONE, ANY = 1, -1
 OPTIONAL, REQUIRED = " optional: true", ("text_input",)
 INPUTS: dict[str, tuple[str, int]] = {
@@ -38,6 +45,7 @@ OUTPUTS: dict[str, tuple[str, int]] = {
 }
 MAX_TOKENS = 32  # llmapi's own where a request does not say
 MAX_STOPS = 64
+CONTEXT = "context_tokens"  # a parameter of the model's configuration
 # llama.cpp sorts every token there is to find the likeliest that make up `top_p`, which took a sixth of a
 # small model's time; they are looked for among so many, and only where there is something to choose.
 CANDIDATES = 1000
@@ -46,8 +54,8 @@ SEEDS = 2**32 - 1  # llama.cpp's are shorter than llmapi's, and its last one mea
 Tensor = Callable[[str], Any]
 
 
-def config(name: str) -> str:
-    """The model's config.pbtxt."""
+def config(name: str, *, context_tokens: int = 0) -> str:
+    """The model's config.pbtxt. A context of 0 is the server's own."""
     inputs = [
         f"  {{ name: {key!r} data_type: TYPE_{kind} dims: [ {size} ]{'' if key in REQUIRED else OPTIONAL} }}"
         for key, (kind, size) in INPUTS.items()
@@ -62,6 +70,7 @@ def config(name: str) -> str:
         "max_batch_size: 0",
         "model_transaction_policy { decoupled: true }",
         "instance_group [ { kind: KIND_CPU count: 1 } ]",
+        *([_parameter(CONTEXT, context_tokens)] if context_tokens else []),
         "input [",
         ",\n".join(inputs),
         "]",
@@ -71,6 +80,10 @@ def config(name: str) -> str:
         "",
     ]
     return "\n".join(lines).replace("'", '"')
+
+
+def _parameter(key: str, value: int) -> str:
+    return f"parameters [ {{ key: {key!r} value {{ string_value: '{value}' }} }} ]"
 
 
 @dataclass(frozen=True)

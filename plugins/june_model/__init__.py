@@ -1,0 +1,1 @@
+"""Models: fetch, verify, plan, build, load and unload them."""

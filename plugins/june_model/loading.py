@@ -1,0 +1,209 @@
+"""`june model load` and `unload`, against the profile's Triton or one at --url.
+
+Triton calls a model ready whose process is dead, answers "done" to what it only begins, and keeps the cause
+of a failure in its log. So a load is done when the model has written a token, an unload when the index has
+settled.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from june_cli.assistant.repository import LOADED, served_name
+from june_cli.errors import JuneError, NotReady
+from june_model import building, validation
+from june_model.served import PROBE_S, Server, server
+
+if TYPE_CHECKING:
+    from june_cli.invocation import Invocation
+    from june_cli.progress import Progress
+
+LOOK_S = 0.05
+EFFORT_S = 1.0  # between two questions whether the server works: each costs an engine something
+STALL_S = 30.0  # without a sign of work, and past the first deadline
+DEADLINE_S, LIMIT_S = 60.0, 3600.0
+IDLE_EFFORT = 0.02  # what a server that loads nothing spends in a second
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that has written a token; `loaded` is False when it was there before."""
+
+    model: str
+    address: str
+    loaded: bool
+    load_s: float
+    probe_s: float
+    unloaded: Sequence[str] = ()
+
+    def blocks(self) -> list[str]:
+        """One line."""
+        how = f"loaded in {self.load_s:.1f} s, first token after {self.probe_s:.2f} s"
+        how = how if self.loaded else "loaded already"
+        gone = f"; unloaded: {', '.join(self.unloaded)}" if self.unloaded else ""
+        return [f"{self.model}: {how}{gone}"]
+
+
+@dataclass(frozen=True)
+class Unloaded:
+    """What was unloaded, and how much memory came back where June can see it."""
+
+    models: Sequence[str]
+    address: str
+    seconds: float
+    freed_bytes: int
+
+    def blocks(self) -> list[str]:
+        """One line."""
+        if not self.models:
+            return ["nothing was loaded"]
+        freed = f", {self.freed_bytes / 1e6:.0f} MB came back" if self.freed_bytes > 0 else ""
+        return [f"unloaded: {', '.join(self.models)} in {self.seconds:.1f} s{freed}"]
+
+
+def load(june: Invocation, name: str, *, url: str | None, swap: bool, repair: bool) -> Loaded:
+    """Load a model and have it write a token; what is loaded and does so is left alone."""
+    triton, target = server(june, url), served_name(name)
+    state = triton.repository.state(target)
+    if not url:
+        _require_current(june, target)
+    if state.state == "READY":
+        began = time.monotonic()
+        why = triton.repository.probe(target, limit_s=PROBE_S)
+        if not why:
+            return Loaded(name, triton.address, False, 0.0, time.monotonic() - began)
+        if not repair:
+            raise NotReady(
+                "model-degraded",
+                f"{name} is called ready and does not answer: it waits for {why}.",
+                hint=f"june model load {name} --repair",
+            )
+        triton = _revived(june, triton, target)
+    gone = _make_room(triton, target) if swap else []
+    began = time.monotonic()
+    with june.out.progress(f"Loading {name}") as bar:
+        _loaded(triton, target, bar)
+        loaded_s = time.monotonic() - began
+        bar.update(text="its first token")
+        probing = time.monotonic()
+        why = triton.repository.probe(target, limit_s=PROBE_S)
+    if why:
+        raise JuneError(
+            "model-does-not-answer",
+            f"{name} was loaded and writes nothing: it waits for {why}.{_cause(triton, target)}",
+            hint="june serve logs llm",
+        )
+    return Loaded(name, triton.address, True, loaded_s, time.monotonic() - probing, gone)
+
+
+def _make_room(triton: Server, target: str) -> list[str]:
+    """Unload everything else first: two large models at once would not fit."""
+    others = [m.name for m in triton.repository.index() if m.state in LOADED and m.name != target]
+    for name in others:
+        triton.repository.unload(name)
+    return others
+
+
+def _loaded(triton: Server, target: str, bar: Progress) -> None:
+    """Ask for the load, and wait for as long as the server works on it."""
+    ends: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            triton.repository.load(target, limit_s=LIMIT_S)
+            ends.append(None)
+        except BaseException as error:  # noqa: BLE001 - raised where somebody waits
+            ends.append(error)
+
+    thread = threading.Thread(target=ask, name=f"load-{target}", daemon=True)
+    thread.start()
+    began = moved = looked = time.monotonic()
+    effort = 0.0
+    while True:
+        thread.join(LOOK_S)
+        if ends:
+            break
+        now = time.monotonic()
+        if now - looked < EFFORT_S:
+            continue
+        spent = triton.engine.effort(triton.running) if triton.engine and triton.running else 0.0
+        if spent - effort > (now - looked) * IDLE_EFFORT:
+            moved = now
+        effort, looked = max(effort, spent), now
+        doing = "works" if moved == now else "is idle"
+        bar.update(text=f"the server {doing}, {now - began:.0f} s")
+        if now - began > DEADLINE_S and now - moved > STALL_S:
+            raise NotReady(
+                "model-not-loaded",
+                f"{target} was not loaded after {now - began:.0f} s, and the server does nothing."
+                f"{_cause(triton, target)}",
+                hint="june model repo validate; june serve restart llm",
+            )
+    error = ends[0]
+    if isinstance(error, JuneError):
+        cause = _cause(triton, target) if "only in its log" in error.message else ""
+        raise type(error)(error.code, f"{error.message}{cause}", hint=error.hint) from error
+    if error:
+        raise error
+
+
+def _cause(triton: Server, target: str) -> str:
+    """The last complaint of the server's log about the model; empty where there is none to be seen."""
+    lines = [line for line in triton.log_since(100) if line[:1] in "EW" and target in line]
+    return f" Its log: {lines[-1].split('] ', 1)[-1].strip()[:300]}" if lines else ""
+
+
+def _revived(june: Invocation, triton: Server, target: str) -> Server:
+    """Get rid of a model whose process is dead: by unloading it, or by restarting the server."""
+    try:
+        triton.repository.unload(target, limit_s=15.0)
+    except NotReady as error:
+        if triton.engine is None:
+            raise NotReady(error.code, error.message, hint="restart that Triton") from error
+        from june_cli.engine.up import using
+
+        june.out.note(f"{target} cannot be unloaded; the server is restarted.")
+        triton.engine.stop("llm")
+        with using(june, ["llm"], keep=True):
+            pass
+        return server(june, None)
+    return triton
+
+
+def _require_current(june: Invocation, target: str) -> None:
+    """An entry that June built has to be of the model as the store has it, and valid."""
+    repository = june.paths.repository
+    if target not in validation.names(repository):
+        return  # the service's own model, or one that somebody else put there
+    building.require_valid(repository, target)
+    made = building.identity(repository, target)
+    if made is None:
+        return
+    known = june.roles.catalog.models.get(made.model)
+    if known and known.revision != made.revision:
+        raise JuneError(
+            "entry-outdated",
+            f"{target} was built of {made.model} {made.revision[:12]}; now it is {known.revision[:12]}.",
+            hint=f"june model build {made.model}",
+        )
+
+
+def unload(june: Invocation, name: str | None, *, url: str | None) -> Unloaded:
+    """Unload a model, or all, and wait until the index has settled and memory is back."""
+    triton = server(june, url)
+    before = _memory(triton)
+    began = time.monotonic()
+    index = triton.repository.index()
+    wanted = [served_name(name)] if name else sorted({m.name for m in index if m.state in LOADED})
+    gone: list[str] = []
+    with june.out.progress(f"Unloading {', '.join(wanted) or 'nothing'}"):
+        gone.extend(one for one in wanted if triton.repository.unload(one))
+    return Unloaded(gone, triton.address, time.monotonic() - began, max(0, before - _memory(triton)))
+
+
+def _memory(triton: Server) -> int:
+    return triton.engine.memory_bytes(triton.running) if triton.engine and triton.running else 0
