@@ -42,6 +42,18 @@ def write(path: Path, data: bytes) -> None:
         raise MachineLacks("output-not-writable", f"{path} cannot be written: {error.strerror}.") from error
 
 
+def tree_bytes(folder: Path) -> int:
+    """What the files below a folder take."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118 - called often
+            except OSError:
+                continue  # gone meanwhile
+    return total
+
+
 def _umask() -> int:
     """There is no way to ask for it but to set it."""
     mask = os.umask(0o022)

@@ -6,7 +6,6 @@ credentials; `--only-binary` and `--no-deps` keep it from building or running an
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import zipfile
@@ -19,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from june_cli.engine import run
 from june_cli.errors import JuneError, MachineLacks
+from june_cli.files import tree_bytes
 from june_cli.store import tls
 from june_cli.store.catalog import PackageSource
 
@@ -112,7 +112,7 @@ def _download(
         command,
         timeout_s=TIMEOUT_S,
         env=told,
-        on_tick=lambda: report(min(_size(scratch), source.bytes), "downloading"),
+        on_tick=lambda: report(min(tree_bytes(scratch), source.bytes), "downloading"),
     )
     if finished.returncode:
         raise _explained(source, finished.stderr)
@@ -120,17 +120,6 @@ def _download(
     if len(wheels) != 1:
         raise JuneError("model-untrusted", f"the index gave {len(wheels)} wheels for {source.name}.")
     return wheels[0]
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118 - called often
-            except OSError:
-                continue  # pip moved it away meanwhile
-    return total
 
 
 def _explained(source: PackageSource, stderr: str) -> JuneError:

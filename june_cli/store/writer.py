@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from june_cli.errors import JuneError, MachineLacks
+from june_cli.files import tree_bytes
 from june_cli.paths import made
 from june_cli.store import archives, parallel, pins, where
 from june_cli.store.catalog import HubSource, LocalSource, Model, PackageSource, Source, UrlSource
@@ -63,7 +64,7 @@ def _from(source: Source, model: Model, models: Path, environ: Mapping[str, str]
         folder = partial / (listing.revision or model.revision)
         _forget_others(partial, folder)
         size = sum(max(0, file.bytes) for file in listing.files)
-        _require_space(model, size - held_bytes(folder), models)
+        _require_space(model, size - tree_bytes(folder), models)
         entries = parallel.fetched(opened, listing.files, folder, lambda done, text: report(done, size, text))
     files = folder / parallel.FILES
     if isinstance(source, UrlSource) and source.unpack:
@@ -152,11 +153,6 @@ def finished(
     shutil.rmtree(damaged, ignore_errors=True)
     shutil.rmtree(models / f".{model.name}.partial", ignore_errors=True)
     return folder
-
-
-def held_bytes(folder: Path) -> int:
-    """What a broken-off download has on the disk already."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
 
 
 def _forget_others(partial: Path, folder: Path) -> None:

@@ -166,7 +166,9 @@ def _staged(june: Invocation, model: Model, wanted: Wanted, stages: Stages) -> B
     name = served_name(model.name)
     demand = Demand(wanted.context or planning.CONTEXT)
     weights.refuse_large_on_cpu(model.parameters, model.name)
-    stages.run("plan", asdict(demand), lambda: _require_fit(model, june, demand, wanted), there=False)
+    stages.run(
+        "plan", asdict(demand), lambda: require_fit(june, model, demand, force=wanted.force), there=False
+    )
     stages.run("fetch", {}, lambda: fetch.ensure(model, models, june.out), there=False)
     model = type(june.roles.catalog).load(june.paths).get(model.name)  # a first download has pinned it
     source = model.folder(models)
@@ -180,9 +182,10 @@ def _staged(june: Invocation, model: Model, wanted: Wanted, stages: Stages) -> B
     return Built(model.name, str(entry), stages.how, identity)
 
 
-def _require_fit(model: Model, june: Invocation, demand: Demand, wanted: Wanted) -> None:
+def require_fit(june: Invocation, model: Model, demand: Demand, *, force: bool) -> None:
+    """MachineLacks for a plan that does not fit this machine. No force takes 30 B parameters onto a CPU."""
     found = planning.plan(model, june.paths.models, machines.cpu(), demand, catalog=june.roles.catalog)
-    if found.fits or (wanted.force and model.parameters < weights.LARGE):
+    if found.fits or (force and model.parameters < weights.LARGE):
         return
     instead = f"what fits: {'; '.join(found.alternatives)}" if found.alternatives else ""
     raise MachineLacks(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from june_cli.errors import JuneError
+from june_cli.files import tree_bytes
 from june_cli.output import Table
 from june_cli.store import trash, where
 from june_model import shelf
@@ -72,7 +73,7 @@ def _models(june: Invocation) -> Iterator[Item]:
             continue
         known = june.roles.catalog.models.get(name)
         current = known is not None and known.revision == folder.name
-        taken = shelf.tree_bytes(folder)
+        taken = tree_bytes(folder)
         needed = [*used.get(name, ()), *(f"profile {p}" for p in named.get(name, ()))] if current else []
         fix = f"june model remove {name}" if current else "june model gc"
         yield Item("model", f"{name} {folder.name[:12]}", taken, 0 if used.get(name) else taken, needed, fix)
@@ -81,7 +82,7 @@ def _models(june: Invocation) -> Iterator[Item]:
 def _partials(june: Invocation) -> Iterator[Item]:
     for path in sorted(june.paths.models.glob(".*.partial")):
         name = path.name.removeprefix(".").removesuffix(".partial")
-        busy, taken = shelf.being_written(june.paths.models, name), shelf.tree_bytes(path)
+        busy, taken = shelf.being_written(june.paths.models, name), tree_bytes(path)
         yield Item(
             "partial",
             name,
@@ -94,14 +95,14 @@ def _partials(june: Invocation) -> Iterator[Item]:
 
 def _trash(june: Invocation) -> Iterator[Item]:
     for entry in trash.entries(june.paths.models):
-        taken = shelf.tree_bytes(entry.folder)
+        taken = tree_bytes(entry.folder)
         yield Item(
             "trash", entry.name, taken, taken, [], "june model gc" + ("" if entry.expired else " --all")
         )
 
 
 def _runs(june: Invocation) -> Iterator[Item]:
-    taken = shelf.tree_bytes(june.paths.runs)
+    taken = tree_bytes(june.paths.runs)
     if taken:
         yield Item("runs", str(june.paths.runs), taken, taken, [], f"rm -r {june.paths.runs}")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from june_cli.assistant.repository import LOADED, served_name
 from june_cli.errors import JuneError, NotReady
+from june_cli.planning.plan import CONTEXT, Demand
 from june_model import building, validation
 from june_model.served import PROBE_S, Server, server
 
@@ -65,12 +66,14 @@ class Unloaded:
         return [f"unloaded: {', '.join(self.models)} in {self.seconds:.1f} s{freed}"]
 
 
-def load(june: Invocation, name: str, *, url: str | None, swap: bool, repair: bool) -> Loaded:
+def load(
+    june: Invocation, name: str, *, url: str | None, swap: bool, repair: bool, force: bool = False
+) -> Loaded:
     """Load a model and have it write a token; what is loaded and does so is left alone."""
     triton, target = server(june, url), served_name(name)
     state = triton.repository.state(target)
     if not url:
-        _require_current(june, target)
+        _require_current(june, target, force=force)
     if state.state == "READY":
         began = time.monotonic()
         why = triton.repository.probe(target, limit_s=PROBE_S)
@@ -174,8 +177,8 @@ def _revived(june: Invocation, triton: Server, target: str) -> Server:
     return triton
 
 
-def _require_current(june: Invocation, target: str) -> None:
-    """An entry that June built has to be of the model as the store has it, and valid."""
+def _require_current(june: Invocation, target: str, *, force: bool) -> None:
+    """An entry that June built has to be valid, of the model as the store has it, and to fit."""
     repository = june.paths.repository
     if target not in validation.names(repository):
         return  # the service's own model, or one that somebody else put there
@@ -184,12 +187,15 @@ def _require_current(june: Invocation, target: str) -> None:
     if made is None:
         return
     known = june.roles.catalog.models.get(made.model)
-    if known and known.revision != made.revision:
+    if known is None:
+        return
+    if known.revision != made.revision:
         raise JuneError(
             "entry-outdated",
             f"{target} was built of {made.model} {made.revision[:12]}; now it is {known.revision[:12]}.",
             hint=f"june model build {made.model}",
         )
+    building.require_fit(june, known, Demand(made.context_tokens or CONTEXT), force=force)
 
 
 def unload(june: Invocation, name: str | None, *, url: str | None) -> Unloaded:

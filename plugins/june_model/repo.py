@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from june_cli import nearest
 from june_cli.bar import MISSED_EXIT
 from june_cli.errors import UsageProblem
+from june_cli.files import tree_bytes
 from june_cli.output import Table
 from june_cli.paths import writable
-from june_model import building, shelf, validation
+from june_model import building, validation
 from june_model.library import size
 from june_model.validation import Problem
 
@@ -92,7 +93,7 @@ def entries(june: Invocation) -> Entries:
                 revision=made.revision if made else "",
                 server=made.server if made else "",
                 context_tokens=made.context_tokens if made else 0,
-                bytes=shelf.tree_bytes(repository / name),
+                bytes=tree_bytes(repository / name),
                 problems=[str(problem) for problem in validation.problems(repository, name)],
             )
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from june_cli.engine.docker import might_run
 from june_cli.errors import JuneError
+from june_cli.files import tree_bytes
 from june_cli.roles import ROLES
 from june_cli.store import where
 from june_cli.store.catalog import Model
@@ -50,18 +50,6 @@ def recorded_bytes(folder: Path) -> int:
         return sum(int(file["bytes"]) for file in content["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return tree_bytes(folder)
-
-
-def tree_bytes(folder: Path) -> int:
-    """What the files below a folder take."""
-    total = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118 - called often
-            except OSError:
-                continue  # gone meanwhile
-    return total
 
 
 def being_written(models: Path, name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from june_cli.errors import JuneError, UsageProblem
+from june_cli.files import tree_bytes
 from june_cli.output import Table
 from june_cli.store import trash, where
 from june_cli.store.writer import locked
@@ -115,7 +116,7 @@ def collect(june: Invocation, *, everything: bool) -> Collected:
 
 def _trash(june: Invocation, everything: bool) -> list[Rubbish]:
     return [
-        Rubbish("trash", e.name, shelf.tree_bytes(e.folder), f"removed {_days(e.removed_at)}", str(e.folder))
+        Rubbish("trash", e.name, tree_bytes(e.folder), f"removed {_days(e.removed_at)}", str(e.folder))
         for e in trash.entries(june.paths.models)
         if e.expired or everything
     ]
@@ -131,9 +132,7 @@ def _partials(june: Invocation, everything: bool) -> list[Rubbish]:
             everything or time.time() - touched > STALE_S
         ):
             continue
-        found.append(
-            Rubbish("partial", name, shelf.tree_bytes(path), f"broke off {_days(touched)}", str(path))
-        )
+        found.append(Rubbish("partial", name, tree_bytes(path), f"broke off {_days(touched)}", str(path)))
     return found
 
 
@@ -146,13 +145,13 @@ def _old(june: Invocation) -> list[Rubbish]:
         if name.startswith("."):
             continue
         if revision.startswith("."):
-            found.append(Rubbish("damaged", name, shelf.tree_bytes(folder), "set aside", str(folder)))
+            found.append(Rubbish("damaged", name, tree_bytes(folder), "set aside", str(folder)))
             continue
         known = june.roles.catalog.models.get(name)
         is_current = known is not None and known.revision == revision
         if not is_current and (folder / where.MANIFEST).exists() and name not in used:
             why = "the catalog names another revision" if known else "the catalog does not name it"
-            found.append(Rubbish("old", name, shelf.tree_bytes(folder), why, str(folder)))
+            found.append(Rubbish("old", name, tree_bytes(folder), why, str(folder)))
     return found
 
 

@@ -50,11 +50,12 @@ def load(
     url: Url = None,
     swap: Annotated[bool, typer.Option("--swap", help="Unload every other model first.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Also one that is loaded and dead.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also where the plan does not fit.")] = False,
 ) -> object:
     """Load a model into Triton; done when it has written its first token."""
     from june_model import loading
 
-    return loading.load(ctx.obj, name, url=url, swap=swap, repair=repair)
+    return loading.load(ctx.obj, name, url=url, swap=swap, repair=repair, force=force)
 
 
 @app.command(rich_help_panel=SERVER)

@@ -326,3 +326,22 @@ def test_a_job_that_fails_is_explained(folder: Path, code: str, error: str) -> N
         ProcessEngine(folder).run_job(
             Job("j", "", "none", ("python", "-c", JOB + code), deadline_s=1.0), lambda _: None
         )
+
+
+def test_the_error_of_a_job_keeps_its_code_and_its_exit_code(folder: Path) -> None:
+    code = JOB + "from june_cli.errors import MachineLacks as M; job.failed(M('no-way', 'no', hint='go'))"
+    with pytest.raises(MachineLacks) as caught:
+        ProcessEngine(folder).run_job(Job("j", "", "none", ("python", "-c", code)), lambda _: None)
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("no-way", "no", "go")
+
+
+def test_a_job_sees_of_the_callers_environment_what_it_names_and_no_line_shows_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:secret@proxy")
+    monkeypatch.setenv("OTHER_TOKEN", "secret")
+    seen = "job.result({k: v for k, v in __import__('os').environ.items() if 'secret' in v})"
+    job = Job("j", "", "none", ("python", "-c", JOB + seen), inherits=("HTTPS_*",))
+    engine = ProcessEngine(folder)
+    assert engine.run_job(job, lambda _: None) == {"HTTPS_PROXY": "http://ann:secret@proxy"}
+    assert "secret@" not in engine.describe(job, keep=False)
