@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer
+from typer.core import TyperGroup
 
 from june_cli import plugins
 from june_cli.main import run
@@ -39,11 +40,18 @@ def words() -> Iterator[tuple[str, ...]]:
         if not plugin.own:
             continue
         yield (name,)
-        app: typer.Typer = plugin.part("commands", "app")
-        for info in app.registered_commands:
-            command = info.name or str(getattr(info.callback, "__name__", "")).replace("_", "-")
-            if command != name:
-                yield (name, command)
+        for below in _below(typer.main.get_group(plugin.part("commands", "app"))):
+            if below != (name,):
+                yield (name, *below)
+
+
+def _below(group: TyperGroup) -> Iterator[tuple[str, ...]]:
+    """Every word below a word, and the words below those."""
+    for name, command in group.commands.items():
+        yield (name,)
+        if isinstance(command, TyperGroup):
+            for more in _below(command):
+                yield (name, *more)
 
 
 def help_of(command: tuple[str, ...]) -> str:
