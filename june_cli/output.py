@@ -162,7 +162,9 @@ class Output:
         from rich.console import Console
         from rich.table import Table as RichTable
 
-        grid = RichTable(*table.columns, title=table.title or None, title_justify="left")
+        grid = RichTable(title=table.title or None, title_justify="left")
+        for number, name in enumerate(table.columns):
+            grid.add_column(name, no_wrap=number == 0)  # what a row is about is never cut off
         for row in table.rows:
             grid.add_row(*row)
         Console(file=self.stdout, highlight=False, markup=False).print(grid)

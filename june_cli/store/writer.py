@@ -23,9 +23,10 @@ from june_cli.paths import made
 from june_cli.store import archives, parallel, pins, where
 from june_cli.store.catalog import HubSource, LocalSource, Model, PackageSource, Source, UrlSource
 from june_cli.store.remote import Interrupted, Listing, Reader, Remote
-from june_cli.store.transfer import BLOCK, TRIES, pause, unreachable
+from june_cli.store.transfer import BLOCK, pause, unreachable
 
 SLACK_BYTES = 64 * 1024 * 1024
+LISTING_TRIES = 4  # some seconds: without a network nobody wants to wait longer to be told
 Report = Callable[[int, int, str], None]  # bytes so far, bytes in all (0: not known yet), what is under way
 ELSEWHERE = "free some space, or set MODEL_CACHE_DIR to a folder on a larger disk"
 # What another source of the same model may help against.
@@ -92,13 +93,13 @@ def reader(source: Source, environ: Mapping[str, str]) -> Reader:
 
 def _listed(source: Reader, model: Model, report: Report) -> Listing:
     """What the source has, held against what is pinned."""
-    for failures in range(TRIES):
+    for failures in range(LISTING_TRIES):
         try:
             listing = source.listing()
             break
         except Interrupted as error:
             report(0, 0, f"waiting for {source.label} ({error})")
-            if failures + 1 == TRIES:
+            if failures + 1 == LISTING_TRIES:
                 raise unreachable(f"{source.label} cannot be asked about {model.name}: {error}") from error
             pause(failures, error)
     if not model.files or archived(model):

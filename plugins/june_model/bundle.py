@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from june_cli import files
 from june_cli.errors import BadInput, JuneError, MachineLacks, UsageProblem
 from june_cli.paths import made, writable
 from june_cli.store import parallel, repair, where, writer
+from june_cli.store.catalog import Model
 from june_cli.store.remote import Remote, safe
 from june_cli.store.transfer import PIECE, Sums
 from june_model import shelf
@@ -114,7 +115,7 @@ def take(june: Invocation, source: Path) -> Bundle:
             contents = _contents(tar)
             wanted = {f"{c['model']}/{c['revision']}": c for c in contents}
             for content in contents:
-                june.roles.catalog.get(str(content["model"]))
+                _require_pinned(june.roles.catalog.get(str(content["model"])), content)
             whole = {
                 key for key, c in wanted.items() if not where.damage(models / c["model"] / c["revision"])
             }
@@ -158,6 +159,20 @@ def _contents(tar: tarfile.TarFile) -> list[dict[str, Any]]:
     except JuneError as error:
         raise BadInput("bundle-unreadable", error.message) from error
     return found
+
+
+def _require_pinned(model: Model, content: Mapping[str, Any]) -> None:
+    """A bundle's own list proves nothing: what the catalog pins, it has to bring."""
+    wanted = {file.name: file.sha256 for file in model.files}
+    brought = {str(file["name"]): str(file["sha256"]) for file in content["files"]}
+    revision = str(content["revision"])
+    if (model.pinned and revision != model.revision) or (wanted and wanted != brought):
+        raise BadInput(
+            "bundle-untrusted",
+            f"the bundle's {model.name} ({revision[:12]}) is not the one that the catalog pins "
+            f"({model.revision[:12]}).",
+            hint="export it anew on a machine with the same June",
+        )
 
 
 def _unpacked(

@@ -78,7 +78,7 @@ class Shown:
         facts = [
             (key, str(value))
             for key, value in self.model.items()
-            if key not in ("sources", "files") and value not in ("", (), [], 0)
+            if key not in ("sources", "files") and value not in ("", (), [], {}, 0)
         ]
         facts += [("source", _source(source)) for source in self.model["sources"]]
         facts += [("files", str(len(self.model["files"]) or "not known before the first download"))]

@@ -28,11 +28,14 @@ class Removed:
 
     models: Sequence[str]
     bytes: int
+    dry_run: bool = False
     until_days: float = trash.GRACE_S / 86_400
 
     def blocks(self) -> list[str]:
         """One line, with the way back."""
         names = ", ".join(self.models)
+        if self.dry_run:
+            return [f"would go into the trash: {names}, {size(self.bytes)}"]
         back = f"june model restore {self.models[0]}" if self.models else ""
         return [f"{names}: in the trash for {self.until_days:g} days ({back}), {size(self.bytes)}"]
 
@@ -97,7 +100,7 @@ def remove(june: Invocation, names: Sequence[str], *, force: bool) -> Removed:
         for model in wanted:
             with locked(models / f".{model.name}.lock", lambda: None):
                 trash.discard(models, model.name, model.revision)
-    return Removed([model.name for model in wanted], total)
+    return Removed([model.name for model in wanted], total, june.words.dry_run)
 
 
 def restore(june: Invocation, name: str) -> Restored:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import random
 import shutil
 import signal
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -111,6 +115,23 @@ def test_damage_is_found_and_only_that_is_fetched_anew(store: RealJune, hub: Hub
     assert hub.sent == len(WEIGHTS[2])  # smaller than a block
 
 
+def forged(source: Path, target: Path) -> None:
+    """A bundle with other weights, and a list of contents that agrees with them."""
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        for member in old:
+            stream = old.extractfile(member)
+            data = stream.read() if stream else b""
+            if member.name == "june-bundle.json":
+                content = json.loads(data)
+                evil = content["models"][0]["files"][0]
+                evil["sha256"] = hashlib.sha256(b"evil" * (evil["bytes"] // 4)).hexdigest()
+                data = json.dumps(content).encode()
+            elif member.name.endswith(evil["name"]):
+                data = b"evil" * (evil["bytes"] // 4)
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+
+
 def test_a_bundle_carries_a_model_to_a_machine_without_a_network(store: RealJune, tmp_path: Path) -> None:
     store("model", "download", "big")
     file = tmp_path / "big.june"
@@ -124,6 +145,10 @@ def test_a_bundle_carries_a_model_to_a_machine_without_a_network(store: RealJune
     file.write_bytes(data)
     shutil.rmtree(store.home / "models" / "big")
     assert store("model", "import", str(file), "--json", code=1).json["error"]["code"] == "bundle-altered"
+    assert state(store) == "missing"
+    forged(file, tmp_path / "forged.june")
+    ran = store("model", "import", str(tmp_path / "forged.june"), "--json", code=1)
+    assert ran.json["error"]["code"] == "bundle-untrusted"
     assert state(store) == "missing"
     (tmp_path / "none.june").write_bytes(b"no tar")
     ran = store("model", "import", str(tmp_path / "none.june"), "--json", code=1)
