@@ -78,6 +78,7 @@ class Wanted:
     quant: str = ""
     server: str = "triton"
     context: int = 0
+    trt_engine: bool = False
     force: bool = False
 
 
@@ -135,6 +136,13 @@ def build(june: Invocation, wanted: Wanted) -> Built:
 
 def require_buildable(model: Model, wanted: Wanted) -> None:
     """Say before anything starts why a build cannot be: a plan that ends in an image is not begun."""
+    if wanted.trt_engine:
+        raise MachineLacks(
+            "engine-removed",
+            "TensorRT-LLM removed its engine backend in July 2026; 1.2 was the last release to build engines, "
+            "and June does not drive it.",
+            hint=f"june model build {model.name}, whose checkpoint the PyTorch backend serves as it is",
+        )
     if model.role != "llm":
         raise UsageProblem(
             "build-not-needed", f"{model.name} is served as it is downloaded.", hint="june serve"

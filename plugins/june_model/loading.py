@@ -137,9 +137,10 @@ def _loaded(triton: Server, target: str, bar: Progress) -> None:
         if spent - effort > (now - looked) * IDLE_EFFORT:
             moved = now
         effort, looked = max(effort, spent), now
-        doing = "works" if moved == now else "is idle"
-        bar.update(text=f"the server {doing}, {now - began:.0f} s")
-        if now - began > DEADLINE_S and now - moved > STALL_S:
+        doing = "the server works" if moved == now else "waiting for the server"
+        bar.update(text=f"{doing}, {now - began:.0f} s")
+        watched = triton.engine is not None  # whether another's server works cannot be seen from here
+        if watched and now - began > DEADLINE_S and now - moved > STALL_S:
             raise NotReady(
                 "model-not-loaded",
                 f"{target} was not loaded after {now - began:.0f} s, and the server does nothing."

@@ -35,12 +35,15 @@ def build(
     context: Annotated[
         int, typer.Option("--context", min=0, help="Tokens of context; 0: the server's own.")
     ] = 0,
+    trt_engine: Annotated[
+        bool, typer.Option("--trt-engine", help="A TensorRT engine, of TensorRT-LLM 1.2 and before.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also where the plan does not fit.")] = False,
 ) -> object:
     """Prepare what the server loads, in stages that go on where a killed build stopped."""
     from june_model import building
 
-    return building.build(ctx.obj, building.Wanted(name, quant, server, context, force))
+    return building.build(ctx.obj, building.Wanted(name, quant, server, context, trt_engine, force))
 
 
 @app.command(rich_help_panel=SERVER)

@@ -171,6 +171,8 @@ def test_a_bundle_carries_a_model_to_a_machine_without_a_network(store: RealJune
         (("model", "load", "big"), 4, "triton-not-running"),
         (("model", "load", "big", "--url", "http://127.0.0.1:9"), 4, "service-lost"),
         (("model", "build", "qwen3-8b"), 3, "build-not-there-yet"),
+        (("model", "build", "qwen3-8b", "--trt-engine"), 3, "engine-removed"),
+        (("model", "build", "hibari-heart"), 2, "build-not-needed"),
         (("model", "repo", "validate", "nothing"), 2, "entry-unknown"),
     ],
 )
