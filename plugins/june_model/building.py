@@ -139,7 +139,7 @@ def require_buildable(model: Model, wanted: Wanted) -> None:
     if wanted.trt_engine:
         raise MachineLacks(
             "engine-removed",
-            "TensorRT-LLM removed its engine backend in July 2026; 1.2 was the last release to build engines, "
+            "TensorRT-LLM removed its engine backend in July 2026; 1.2 was the last release with engines, "
             "and June does not drive it.",
             hint=f"june model build {model.name}, whose checkpoint the PyTorch backend serves as it is",
         )
