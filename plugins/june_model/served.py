@@ -89,15 +89,15 @@ def server(june: Invocation, url: str | None) -> Server:
     running = engine.find("llm")
     if running is None:
         raise NotReady("triton-not-running", "no Triton runs.", hint="june serve start llm --engine docker")
-    service = june.roles.service("llm", engine.name)
-    if service.api != "triton":
+    found = Server(running.address("http"), engine, running)
+    if not found.repository.live() and june.roles.service("llm", engine.name).api != "triton":
         raise UsageProblem(
             "no-model-control",
             f"{running.model} is served by a server that loads one model when it starts: load and unload are "
             "june serve start llm and june serve stop llm there.",
             hint='profile tiny in Docker, or service = "llm-triton", has model control',
         )
-    return Server(running.address("http"), engine, running)
+    return found
 
 
 def status(june: Invocation, name: str | None, *, url: str | None) -> Status:
