@@ -32,6 +32,16 @@ class Repository:
     commit: str = COMMIT
     gated: bool = False
     token: str = ""  # the only one that may read it
+    _sums: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def sums(self, path: str) -> tuple[str, str]:
+        """git's object name and the sha256 of a file, taken once: a hub knows them."""
+        if path not in self._sums:
+            data = self.files[path]
+            blob = hashlib.sha1(f"blob {len(data)}\0".encode(), usedforsecurity=False)
+            blob.update(data)
+            self._sums[path] = blob.hexdigest(), hashlib.sha256(data).hexdigest()
+        return self._sums[path]
 
 
 @dataclass
@@ -147,10 +157,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         entries: list[dict[str, Any]] = []
         for path, data in repository.files.items():
-            blob = hashlib.sha1(f"blob {len(data)}\0".encode() + data, usedforsecurity=False).hexdigest()
+            blob, sha256 = repository.sums(path)
             entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": blob}
             if len(data) >= LARGE:
-                pointer = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+                pointer = {"oid": sha256, "size": len(data), "pointerSize": 134}
                 entry |= {"lfs": pointer, "oid": hashlib.sha1(b"pointer").hexdigest()}  # noqa: S324
             entries.append(entry)
         self._json(entries)
@@ -170,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", f"{self.hub.cdn}/cdn/{name}@{repository.commit}/{path}")
         self.send_header("X-Repo-Commit", repository.commit)
         self.send_header("X-Linked-Size", str(len(data)))
-        self.send_header("X-Linked-ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("X-Linked-ETag", f'"{repository.sums(path)[1]}"')
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -260,7 +270,10 @@ def main() -> None:
         f"model-{number}.safetensors": bytes([number]) + (block * (size // len(block) + 1))[: size - 1]
         for number in range(count)
     }
-    with Hub({"bench/model": Repository(files)}) as hub:
+    repository = Repository(files)
+    for path in files:
+        repository.sums(path)
+    with Hub({"bench/model": repository}) as hub:
         print(hub.url, flush=True)
         for line in sys.stdin:
             if line.strip() == "sent":

@@ -43,6 +43,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the june that wanted it was killed: what has come so far is kept
+        code = 1
     os._exit(code)  # a thread that waits for a server must not hold the end up
