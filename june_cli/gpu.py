@@ -183,7 +183,7 @@ def _accelerator(row: Mapping[str, str], read: Read) -> Accelerator:
     name = row.get("name", "")
     capability = _capability(row.get("compute_cap", ""))
     unified = capability == GB10 or re.search(r"\bGB10\b", name) is not None
-    memory = _system_memory(read) if unified else (_mib(row, "memory.total"), _mib(row, "memory.free"))
+    memory = system_memory(read) if unified else (_mib(row, "memory.total"), _mib(row, "memory.free"))
     return Accelerator(
         index=int(row["index"]),
         uuid=row.get("uuid", ""),
@@ -208,8 +208,8 @@ def _mib(row: Mapping[str, str], field: str) -> int | None:
     return int(text) * MIB if text.isdigit() and int(text) else None
 
 
-def _system_memory(read: Read) -> tuple[int | None, int | None]:
+def system_memory(read: Read | None = None) -> tuple[int | None, int | None]:
     """MemTotal and MemAvailable: the driver counts the page cache as used, which it gives back when asked."""
-    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", read("/proc/meminfo"), re.MULTILINE))
+    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", (read or _read)("/proc/meminfo"), re.MULTILINE))
     total, available = (found.get(name) for name in ("MemTotal", "MemAvailable"))
     return (int(total) * 1024 if total else None, int(available) * 1024 if available else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from june_cli import gpu, nearest
 from june_cli.errors import MachineLacks, UsageProblem
@@ -103,14 +102,5 @@ def from_accelerator(found: Accelerator) -> Machine:
 
 def cpu(read: gpu.Read | None = None, note: str = "") -> Machine:
     """The CPU of this machine, with what memory is available now."""
-    text = (read or _read)("/proc/meminfo")
-    found = dict(re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE))
-    total, available = (int(found.get(key, 0)) * 1024 for key in ("MemTotal", "MemAvailable"))
+    total, available = (known or 0 for known in gpu.system_memory(read))
     return Machine("cpu", total, max(0, available - RESERVED_CPU), (0, 0), note=note)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8", "replace")
-    except OSError:
-        return ""

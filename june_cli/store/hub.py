@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from june_cli.errors import JuneError, MachineLacks, UsageProblem
 from june_cli.store import web
 from june_cli.store.catalog import UNPINNED, HubSource
+from june_cli.store.fetch import TOKEN_FILE
 from june_cli.store.remote import Interrupted, Listing, Remote, Stream, safe
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-TOKEN_FILE = "JUNE_HUB_TOKEN_FILE"  # noqa: S105 - the name of a variable
 AUTHORISE = "accept the terms on its page there, then --token-file FILE with a token of that account"
 
 

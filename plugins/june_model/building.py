@@ -25,7 +25,7 @@ from june_cli.planning import machine as machines
 from june_cli.planning import plan as planning
 from june_cli.planning.plan import Demand
 from june_cli.store import fetch, repair
-from june_cli.store.catalog import Model
+from june_cli.store.catalog import Catalog, Model
 from june_cli.store.writer import locked
 from june_model import validation
 
@@ -178,7 +178,7 @@ def _staged(june: Invocation, model: Model, wanted: Wanted, stages: Stages) -> B
         "plan", asdict(demand), lambda: require_fit(june, model, demand, force=wanted.force), there=False
     )
     stages.run("fetch", {}, lambda: fetch.ensure(model, models, june.out), there=False)
-    model = type(june.roles.catalog).load(june.paths).get(model.name)  # a first download has pinned it
+    model = Catalog.load(june.paths).get(model.name)  # a first download has pinned it
     source = model.folder(models)
     files = {entry["name"]: entry["sha256"] for entry in repair.manifest(source)["files"]}
     stages.run("quantize", {"quant": model.quant, "files": files}, lambda: None)

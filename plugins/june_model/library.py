@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from june_cli.output import Table
 from june_cli.planning import machine as machines
 from june_cli.store import catalog
-from june_cli.store.catalog import HubSource, LocalSource, Model, PackageSource, UrlSource
+from june_cli.store.catalog import HubSource, Model, PackageSource, UrlSource
 from june_model import shelf, weighing
 
 if TYPE_CHECKING:
@@ -137,9 +137,8 @@ def _plain(model: Model) -> dict[str, Any]:
 
 
 def _source(source: Mapping[str, Any]) -> str:
-    kinds = {"hub": HubSource, "url": UrlSource, "local": LocalSource, "package": PackageSource}
     values = {key: value for key, value in source.items() if key != "kind"}
-    made = kinds[source["kind"]](**values)
+    made = catalog.SOURCES[source["kind"]](**values)
     if isinstance(made, HubSource):
         return f"hub repository {made.repository} at {made.revision}"
     if isinstance(made, PackageSource):
