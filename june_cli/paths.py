@@ -15,7 +15,8 @@ from june_cli.errors import MachineLacks
 class Paths:
     """The places of one June: configuration, models, state of running services, kept results.
 
-    `repository` holds what `june model build` made of models, as a Triton reads it.
+    `repository` holds what `june model build` made of models, as a Triton reads it; `prepared` what it made
+    for servers that load one model when they start.
     """
 
     config: Path
@@ -27,6 +28,11 @@ class Paths:
     def repository(self) -> Path:
         """Triton's model repository."""
         return self.runs.parent / "repository"
+
+    @property
+    def prepared(self) -> Path:
+        """A folder a model: its settings for trtllm-serve, and its TensorRT engine if it has one."""
+        return self.runs.parent / "prepared"
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Paths:

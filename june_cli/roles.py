@@ -56,6 +56,7 @@ class Roles:
     catalog: Catalog
     models: Path
     repository: Path
+    prepared: Path
     plugins: Mapping[str, Plugin]
     everyone: Mapping[str, tuple[str, ...]]  # the catalog's models that each profile names
 
@@ -76,6 +77,7 @@ class Roles:
             catalog=Catalog.load(invocation.paths),
             models=invocation.paths.models,
             repository=invocation.paths.repository,
+            prepared=invocation.paths.prepared,
             plugins=invocation.known,
             everyone={name: _models(name, content) for name, content in known.items()},
         )
@@ -125,6 +127,7 @@ class Roles:
             image=role.image,
             limits=Limits(role.threads, role.memory_bytes, role.context_tokens),
             repository=self.repository,
+            prepared=self.prepared,
         )
         wanted = role.docker_service if engine == "docker" and role.docker_service else role.service
         return services.get(wanted, choice, self.plugins)

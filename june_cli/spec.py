@@ -173,3 +173,4 @@ class Choice:
     image: str = ""  # in place of the one the service would choose
     limits: Limits = field(default_factory=Limits)
     repository: Path | None = None  # of built models, for a server that loads them on demand
+    prepared: Path | None = None  # the same for one that loads one model when it starts

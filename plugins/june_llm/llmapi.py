@@ -1,66 +1,47 @@
 """A language model on the GPU behind Triton: `python3 -m june_llm.llmapi`, inside NVIDIA's image.
 
-Writes a model repository around the `llmapi` model that the image brings, and becomes tritonserver. The
-layout and its keys are those of triton_backend/all_models/llmapi in TensorRT-LLM 1.2. Not run on a GPU yet.
+Writes a model repository around the `llmapi` model that the image brings, and becomes tritonserver. What
+`june model build` has laid out is served beside it on demand, and in its place where it is the same model.
+Not run on a GPU yet.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from june_cli.assistant import serving
+from june_cli.assistant import serving, trtllm
 from june_cli.assistant.repository import served_name
-from june_cli.errors import MachineLacks
 from june_cli.store import where
-from june_llm import trtllm
 
-SHIPPED = Path("/app/all_models/llmapi/tensorrt_llm")
 EXIT_S = 60
 
 
 def main(place: serving.Place) -> None:
     """Write the repository, become the server."""
     name = served_name(os.environ["JUNE_MODEL_NAME"])
-    repository = Path("/tmp/models")  # noqa: S108 - of this container alone
-    write_repository(repository, name, where.checked(place.model_dir), SHIPPED)
-    serving.become(server(place, repository, name))
+    built = Path(os.environ["JUNE_REPOSITORY"]) if os.environ.get("JUNE_REPOSITORY") else None
+    own = Path("/tmp/models")  # noqa: S108 - of this container alone
+    serving.become(server(place, repositories(own, built, name, place.model_dir), name))
 
 
-def write_repository(repository: Path, name: str, model: Path, shipped: Path) -> None:
-    """The repository of one model: the image's own files, renamed, and settings for this model.
-
-    `triton_config` is read without a default, and streaming needs `decoupled`.
-    """
-    if not (shipped / "config.pbtxt").is_file():
-        raise MachineLacks("image-unfit", f"this image has no llmapi model in {shipped}.")
-    folder = repository / name
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(shipped, folder)
-    config = (shipped / "config.pbtxt").read_text("utf-8")
-    (folder / "config.pbtxt").write_text(_renamed(config, name), "utf-8")
-    settings = {
-        "model": str(model),
-        "backend": "pytorch",
-        **trtllm.settings(os.environ),
-        "triton_config": {"max_batch_size": 0, "decoupled": True},
-    }
-    (folder / "1" / "model.yaml").write_text(json.dumps(settings, indent=1), "utf-8")  # JSON is YAML
+def repositories(
+    own: Path, built: Path | None, name: str, model_dir: Path, shipped: Path = trtllm.SHIPPED
+) -> list[Path]:
+    """What to serve from. Of two models of one name Triton would load neither."""
+    if built and (built / name / "config.pbtxt").is_file():
+        return [built]
+    told = trtllm.settings(os.environ)
+    trtllm.write_entry(own / name, name, str(where.checked(model_dir)), told, shipped)
+    return [own, built] if built and built.is_dir() else [own]
 
 
-def _renamed(config: str, name: str) -> str:
-    """The model's name must be that of its folder."""
-    lines = config.splitlines()
-    return "\n".join([f'name: "{name}"', *(line for line in lines if not line.startswith("name:"))]) + "\n"
-
-
-def server(place: serving.Place, repository: Path, name: str) -> list[str]:
+def server(place: serving.Place, repositories: Sequence[Path], name: str) -> list[str]:
     """tritonserver's line. The model completes its own configuration: that is how it gets decoupled."""
     return [
         "tritonserver",
-        f"--model-repository={repository}",
+        *(f"--model-repository={folder}" for folder in repositories),
         "--model-control-mode=explicit",
         f"--load-model={name}",
         f"--http-address={place.host}",

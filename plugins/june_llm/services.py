@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from june_cli.errors import UsageProblem
 from june_cli.spec import Choice, Gpu, Mount, Port, Ready, Relaxed, Service, Ulimit
@@ -42,12 +43,9 @@ def llm_triton(choice: Choice) -> Service:
     if choice.device == "cuda":
         return _llmapi(choice)
     service = _on_cpu(choice)
-    built: tuple[Mount, ...] = ()
-    if choice.repository:
-        built = (Mount(choice.repository, "/repository", "JUNE_REPOSITORY", made=True),)
     return replace(
         service,
-        mounts=(*service.mounts, *built),
+        mounts=(*service.mounts, *_made(choice.repository, "/repository", "JUNE_REPOSITORY")),
         summary="language model (Triton, llama.cpp inside)",
         image=choice.image or "triton",
         command=("python", "-m", "june_llm.triton"),
@@ -72,6 +70,7 @@ def llm_trtllm(choice: Choice) -> Service:
         command=("python3", "-m", "june_llm.trtllm"),
         ports=(Port("http", 8000, "JUNE_PORT"),),
         env=(*service.env, ("JUNE_REASONING_PARSER", _parser(choice.model))),
+        mounts=(*service.mounts, *_made(choice.prepared, "/prepared", "JUNE_PREPARED")),
         stop_s=30.0,
         ready=GPU_READY,
         api="openai",
@@ -80,8 +79,10 @@ def llm_trtllm(choice: Choice) -> Service:
 
 def _llmapi(choice: Choice) -> Service:
     """A checkpoint in Triton, by TensorRT-LLM's own `llmapi` model."""
+    service = _on_gpu(choice)
     return replace(
-        _on_gpu(choice),
+        service,
+        mounts=(*service.mounts, *_made(choice.repository, "/repository", "JUNE_REPOSITORY")),
         summary="language model (Triton, TensorRT-LLM)",
         image=choice.image or "triton-trtllm",
         command=("python3", "-m", "june_llm.llmapi"),
@@ -128,6 +129,11 @@ def _service(choice: Choice) -> Service:
         mounts=(Mount(choice.path, "/models/llm", "JUNE_MODEL_DIR"),),
         model=choice.model,
     )
+
+
+def _made(folder: Path | None, target: str, env: str) -> tuple[Mount, ...]:
+    """What `june model build` has made, where the service can use it; empty folders are made."""
+    return (Mount(folder, target, env, made=True),) if folder else ()
 
 
 def _told(choice: Choice) -> tuple[tuple[str, str], ...]:
