@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from june_cli.engine import run
@@ -36,7 +36,7 @@ class Accelerator:
     """One GPU. What the driver does not tell is None, never zero.
 
     `unified`: the GPU has no memory of its own, so both numbers are the whole machine's, and what it takes
-    every other program loses.
+    every other program loses. `slices`: the names of a split card's parts, `3g.40gb`, in the driver's order.
     """
 
     index: int
@@ -48,6 +48,7 @@ class Accelerator:
     driver: str
     mig: bool
     unified: bool
+    slices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def accelerators(tool: Tool | None = None, read: Read | None = None) -> tuple[Ac
             f"nvidia-smi says something June does not understand: {said.stdout.strip()[:200]!r}.",
             hint="pip install --upgrade june-cli",
         )
-    return tuple(_accelerator(row, read) for row in rows)
+    found = tuple(_accelerator(row, read) for row in rows)
+    return _with_slices(found, tool) if any(one.mig for one in found) else found
 
 
 def gib(size: int) -> str:
@@ -139,7 +141,10 @@ def _read(path: str) -> str:
 
 
 def _asked(fields: Sequence[str], tool: Tool) -> Finished:
-    words = [f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+    return _told([f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"], tool)
+
+
+def _told(words: Sequence[str], tool: Tool) -> Finished:
     for program in PROGRAMS:
         try:
             return tool([program, *words], LIMIT_S)
@@ -195,6 +200,22 @@ def _accelerator(row: Mapping[str, str], read: Read) -> Accelerator:
         mig=row.get("mig.mode.current", "") == "Enabled",
         unified=unified,
     )
+
+
+def _with_slices(found: Sequence[Accelerator], tool: Tool) -> tuple[Accelerator, ...]:
+    """The same, with the parts of those that are split, which only the list of all devices names."""
+    try:
+        listed = _told(["-L"], tool).stdout
+    except JuneError:
+        listed = ""
+    return tuple(replace(one, slices=_slices(listed, one)) if one.mig else one for one in found)
+
+
+def _slices(listed: str, one: Accelerator) -> tuple[str, ...] | None:
+    """Lines of two columns in, below the card's own; None where the card is not listed."""
+    _, its, rest = listed.partition(f"(UUID: {one.uuid})")
+    own = re.split(r"^GPU ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return tuple(re.findall(r"^\s+MIG (\S+)", own, re.MULTILINE)) if its else None
 
 
 def _capability(text: str) -> tuple[int, int] | None:

@@ -43,14 +43,15 @@ class Placed:
 
 @contextmanager
 def using(
-    invocation: Invocation, roles: Sequence[str], *, keep: bool = False
+    invocation: Invocation, roles: Sequence[str], *, keep: bool = False, force: bool = False
 ) -> Iterator[dict[str, Running]]:
     """The services of some roles, by role, ready for the length of the block.
 
-    Models are fetched first. Services that run already are joined. Afterwards this run lets go of them:
-    those it started end, unless `keep`, or another june uses them.
+    Models are fetched first, if the memory of this machine is enough for what has to be started, or `force`
+    is set. Services that run already are joined. Afterwards this run lets go of them: those it started end,
+    unless `keep`, or another june uses them.
     """
-    services = prepared(invocation, roles)
+    services = prepared(invocation, roles, force=force)
     try:
         running = start(services, invocation)
         if keep:
@@ -101,11 +102,27 @@ def side_by_side(act: Callable[[K], T], services: Mapping[str, K]) -> dict[str, 
     return {role: end.result() for role, end in ends.items()}
 
 
-def prepared(invocation: Invocation, roles: Sequence[str]) -> dict[str, Placed]:
+def require_fit(invocation: Invocation, roles: Sequence[str], *, restart: bool = False) -> None:
+    """MachineLacks when the services that have to be started do not fit this machine together.
+
+    Those that run are there already, and cost nothing here. Before a `restart` they are judged as well, as if
+    nothing ran: what could never start is no reason to stop what does run.
+    """
+    starting = [role for role in roles if restart or invocation.engine_of(role).find(role) is None]
+    if starting:
+        from june_cli.planning import together
+
+        together.require(invocation.roles, starting, idle=restart)
+
+
+def prepared(invocation: Invocation, roles: Sequence[str], *, force: bool = False) -> dict[str, Placed]:
     """The Service of each role and its engine; its model fetched and whole, its image there."""
-    found = {}
     for role in roles:
         invocation.roles.refuse_large_on_cpu(role)
+    if not force:
+        require_fit(invocation, roles)
+    found = {}
+    for role in roles:
         model = invocation.roles.model(role)
         if model:
             fetch.ensure(model, invocation.roles.models, invocation.out)

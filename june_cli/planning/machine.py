@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from june_cli import gpu, nearest
 from june_cli.errors import MachineLacks, UsageProblem
 from june_cli.gpu import Accelerator
 
-GIB = 1024**3
+GB, GIB = 1000**3, 1024**3
 MIB = 1024**2
 # Of unified memory and of a CPU's, what everything else on the machine needs.
 RESERVED_UNIFIED, RESERVED_CPU = 16 * GIB, 1 * GIB
 SHARE = 0.95  # of a discrete GPU's free memory: the rest is lost to its allocator
+UNTOLD = (1, 0)  # the compute capability of a GPU whose driver does not tell it
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Machine:
     def is_cpu(self) -> bool:
         """Whether there is no GPU."""
         return self.capability == (0, 0)
+
+    def idle(self) -> Machine:
+        """The same with nothing running on it that takes memory: more than this it never has."""
+        if self.unified or self.is_cpu:
+            most = self.memory - (RESERVED_UNIFIED if self.unified else RESERVED_CPU)
+        else:
+            most = int(self.memory * SHARE)
+        return replace(self, have=max(self.have, most))
 
 
 # Memory in MiB as nvidia-smi tells it of an idle card, and compute capability.
@@ -79,13 +88,23 @@ def of(spec: str, read: gpu.Read | None = None) -> Machine:
 def here(tool: gpu.Tool | None = None, read: gpu.Read | None = None) -> Machine:
     """This machine: its first GPU, else its CPU."""
     try:
-        return from_accelerator(gpu.accelerators(tool, read)[0])
+        return first_gpu(tool, read)
     except MachineLacks as error:
         return cpu(read, note=error.message)
 
 
+def first_gpu(tool: gpu.Tool | None = None, read: gpu.Read | None = None) -> Machine:
+    """The GPU that services get: a container that asks for one is given the first. MachineLacks: why not."""
+    return from_accelerator(gpu.accelerators(tool, read)[0])
+
+
 def from_accelerator(found: Accelerator) -> Machine:
-    """A GPU as nvidia-smi tells of it. MachineLacks where it does not tell its memory."""
+    """A GPU as nvidia-smi tells of it, or the first slice of one that MIG splits: a program sees no more.
+
+    MachineLacks where its memory is not told (`gpu-memory-unknown`), or it has no slice (`gpu-mig-empty`).
+    """
+    if found.mig and found.slices is not None:
+        return _from_slice(found, found.slices)
     if found.memory_bytes is None:
         raise MachineLacks(
             "gpu-memory-unknown",
@@ -94,10 +113,28 @@ def from_accelerator(found: Accelerator) -> Machine:
         )
     free = found.memory_bytes if found.free_bytes is None else found.free_bytes
     have = free - RESERVED_UNIFIED if found.unified else int(free * SHARE)
-    name = found.name.removeprefix("NVIDIA ").lower() or "gpu"
     note = "MIG is on: a slice has less" if found.mig else ""
-    capability = found.compute_capability or (1, 0)
-    return Machine(name, found.memory_bytes, max(0, have), capability, found.unified, note)
+    capability = found.compute_capability or UNTOLD
+    return Machine(_named(found), found.memory_bytes, max(0, have), capability, found.unified, note)
+
+
+def _from_slice(found: Accelerator, slices: Sequence[str]) -> Machine:
+    """A slice by its name, which says in GB, rounded, what memory it has; how much is free is not told."""
+    if not slices:
+        raise MachineLacks(
+            "gpu-mig-empty",
+            f"MIG is on for {found.name}, which has no slices: nothing can use it.",
+            hint=f"sudo nvidia-smi -i {found.index} -mig 0",
+        )
+    said = re.search(r"(\d+)gb", slices[0])
+    if said is None:
+        return from_accelerator(replace(found, slices=None))
+    size, capability = int(said[1]) * GB, found.compute_capability or UNTOLD
+    return Machine(f"{_named(found)} {slices[0]}", size, int(size * SHARE), capability, note="a MIG slice")
+
+
+def _named(found: Accelerator) -> str:
+    return found.name.removeprefix("NVIDIA ").lower() or "gpu"
 
 
 def cpu(read: gpu.Read | None = None, note: str = "") -> Machine:

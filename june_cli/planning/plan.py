@@ -12,7 +12,7 @@ from pathlib import Path
 
 from june_cli.assistant import weights
 from june_cli.planning import formats
-from june_cli.planning.machine import GIB, Machine
+from june_cli.planning.machine import GIB, UNTOLD, Machine
 from june_cli.planning.shape import Shape
 from june_cli.planning.shape import of as shape_of
 from june_cli.store.catalog import Catalog, Model
@@ -67,7 +67,7 @@ def plan(
     for other in beside:
         parts[f"{other.role} {other.name}"] = sum(parts_of(other, models, machine, Demand())[0].values())
     need = sum(parts.values())
-    reason = _refused(model, machine) or _too_much(need, machine)
+    reason = refused(model, machine) or _too_much(need, machine)
     others: list[str] = []
     if reason and catalog is not None:
         others = _alternatives(model, models, machine, demand, beside, catalog)
@@ -124,8 +124,8 @@ def _activations(shape: Shape, machine: Machine) -> float:
     return tokens * (8 * shape.hidden + 3 * width) * 2.0 + shape.vocabulary * 4.0 * 64
 
 
-def _refused(model: Model, machine: Machine) -> str:
-    """Why it may not run there, however much memory there is."""
+def refused(model: Model, machine: Machine) -> str:
+    """Why it may not run there, however much memory there is; empty when it may."""
     if machine.is_cpu:
         if model.parameters >= weights.LARGE:
             return (
@@ -134,6 +134,8 @@ def _refused(model: Model, machine: Machine) -> str:
             )
         if model.loader == "hf" and model.role == "llm":
             return "TensorRT-LLM, which loads it, needs a GPU"
+        return ""
+    if machine.capability == UNTOLD:
         return ""
     if model.capability:
         major, _, minor = model.capability.partition(".")
@@ -167,7 +169,7 @@ def _alternatives(
         return plan(other, models, machine, wanted, beside=also).fits
 
     found: list[str] = []
-    if not _refused(model, machine):
+    if not refused(model, machine):
         shorter = next(
             (n for n in CONTEXTS if n < demand.context and fits(model, replace(demand, context=n))), 0
         )

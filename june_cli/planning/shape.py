@@ -53,9 +53,12 @@ class Shape:
 
 
 def of(folder: Path, known: Mapping[str, Any]) -> Shape | None:
-    """The shape of a model: from its files when they are here, else as the catalog knows it, or None."""
+    """The shape of a model: from its files when they are here, else as the catalog knows it, or None.
+
+    A GGUF file is asked where the catalog does not know it: it keeps its numbers behind a whole vocabulary.
+    """
     try:
-        return _from_config(folder) or _from_gguf(folder) or (_checked(known) if known else None)
+        return _from_config(folder) or (_checked(known) if known else _from_gguf(folder))
     except (JuneError, OSError, ValueError, KeyError, TypeError):
         return _checked(known) if known else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from june_cli import gpu
@@ -95,19 +94,19 @@ def mig(host: Host) -> Finding:
     """With MIG on, a card without instances cannot be used at all, and one with them only in parts."""
     try:
         split = [one for one in accelerators(host) if one.mig]
-        if not split:
-            return fine("off")
-        listed = host.tool(["nvidia-smi", "-L"], gpu.LIMIT_S).stdout
     except JuneError as error:
         return _not_known(host, error)
+    if not split:
+        return fine("off")
     for one in split:
-        instances = _instances(listed, one)
-        if not instances:
+        if one.slices is None:
+            return unknown(f"on for GPU {one.index}, and nvidia-smi does not list its parts", "sudo reboot")
+        if not one.slices:
             off = f"sudo nvidia-smi -i {one.index} -mig 0"
             return fails(
                 f"on for GPU {one.index}, {one.name}, which has no instances: nothing can use it", off
             )
-    parts = ", ".join(f"GPU {one.index}: {', '.join(_instances(listed, one))}" for one in split)
+    parts = ", ".join(f"GPU {one.index}: {', '.join(one.slices or ())}" for one in split)
     return note(f"on: a service gets one part ({parts})")
 
 
@@ -176,10 +175,3 @@ def _sizes(one: Accelerator) -> str:
     free = f", {gib(one.free_bytes)} free" if one.free_bytes is not None else ""
     shared = " shared with the system" if one.unified else ""
     return f"{one.name}: {gib(one.memory_bytes)}{shared}{free}"
-
-
-def _instances(listed: str, one: Accelerator) -> list[str]:
-    """The profiles of its instances, from `nvidia-smi -L`: lines of two columns in below the card's own."""
-    _, _, rest = listed.partition(one.uuid)
-    own = re.split(r"^GPU ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    return re.findall(r"^\s+MIG (\S+)", own, re.MULTILINE)

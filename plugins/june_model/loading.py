@@ -172,7 +172,7 @@ def _revived(june: Invocation, triton: Server, target: str) -> Server:
 
         june.out.note(f"{target} cannot be unloaded; the server is restarted.")
         triton.engine.stop("llm")
-        with using(june, ["llm"], keep=True):
+        with using(june, ["llm"], keep=True, force=True):  # it ran a moment ago
             pass
         return server(june, None)
     return triton

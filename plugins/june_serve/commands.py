@@ -26,25 +26,28 @@ Names = Annotated[
 Foreground = Annotated[
     bool, typer.Option("--foreground", help="Stay and show the logs; Ctrl-C ends the services again.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Also where the models do not fit this machine.")]
 
 
 @app.callback(invoke_without_command=True)
-def serve(ctx: typer.Context, foreground: Foreground = False) -> object:
+def serve(ctx: typer.Context, foreground: Foreground = False, force: Force = False) -> object:
     """Without a word after it: start."""
     if ctx.invoked_subcommand is None:
-        return start(ctx, None, foreground)
+        return start(ctx, None, foreground, force)
     return None
 
 
 @app.command()
-def start(ctx: typer.Context, services: Names = None, foreground: Foreground = False) -> object:
+def start(
+    ctx: typer.Context, services: Names = None, foreground: Foreground = False, force: Force = False
+) -> object:
     """Start services together and leave them running; return when they are ready."""
     from june_serve import control
 
     june: Invocation = ctx.obj
     if foreground and not june.words.dry_run:
-        control.foreground(june, services)
-    return control.start_all(june, services)
+        control.foreground(june, services, force=force)
+    return control.start_all(june, services, force=force)
 
 
 @app.command()
@@ -56,14 +59,11 @@ def stop(ctx: typer.Context, services: Names = None) -> object:
 
 
 @app.command()
-def restart(ctx: typer.Context, services: Names = None) -> object:
+def restart(ctx: typer.Context, services: Names = None, force: Force = False) -> object:
     """Stop and start services."""
-    from june_serve.control import start_all, stop_all
+    from june_serve.control import restart_all
 
-    june: Invocation = ctx.obj
-    if not june.words.dry_run:
-        stop_all(june, services)
-    return start_all(june, services)
+    return restart_all(ctx.obj, services, force=force)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from june_cli import nearest
 from june_cli.engine import that_logged
-from june_cli.engine.up import planned, side_by_side, using
+from june_cli.engine.up import planned, require_fit, side_by_side, using
 from june_cli.errors import JuneError, NotReady, UsageProblem
 from june_serve.status import Statuses, status_all
 
@@ -19,26 +19,35 @@ if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
 
-def start_all(june: Invocation, names: Sequence[str] | None) -> Statuses | Planned:
+def start_all(june: Invocation, names: Sequence[str] | None, *, force: bool = False) -> Statuses | Planned:
     """Bring services up together and leave them."""
     roles = known_roles(june, names)
     if june.words.dry_run:
         return planned(june, roles, keep=True)
-    with using(june, roles, keep=True) as running:
+    with using(june, roles, keep=True, force=force) as running:
         pass
     return status_all(june, running)
 
 
-def foreground(june: Invocation, names: Sequence[str] | None) -> None:
+def foreground(june: Invocation, names: Sequence[str] | None, *, force: bool = False) -> None:
     """Bring services up and show what they say until one ends or Ctrl-C; those it started end too."""
     roles = known_roles(june, names)
-    with using(june, roles) as running:
+    with using(june, roles, force=force) as running:
         june.out.note(f"{', '.join(roles)}: ready. Ctrl-C ends.")
         ended = follow_all(june, roles, until_first=True)
         why = june.engine_of(ended).alive(running[ended])
         raise NotReady(
             "service-lost", f"{ended} has ended{f': {why}' if why else ''}.", hint=f"june serve logs {ended}"
         )
+
+
+def restart_all(june: Invocation, names: Sequence[str] | None, *, force: bool = False) -> Statuses | Planned:
+    """Stop services and start them again; those that could never start are refused before any is stopped."""
+    if not june.words.dry_run:
+        if not force:
+            require_fit(june, known_roles(june, names), restart=True)
+        stop_all(june, names)
+    return start_all(june, names, force=force)
 
 
 def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
