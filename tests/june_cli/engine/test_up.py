@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from june_cli.engine import up
 from june_cli.engine.up import using
 from june_cli.errors import MachineLacks, NotReady
 from june_cli.invocation import Invocation
@@ -127,6 +128,46 @@ def test_a_folder_that_is_not_there_is_named_before_anything_starts(
     with pytest.raises(MachineLacks, match="there is no model folder"), using(invocation, ("stt",)):
         pytest.fail("not there")
     assert engine.launched == []
+
+
+LARGE = """
+[profiles.tiny.llm]
+model = "smollm2-135m-instruct"
+path = ""
+context_tokens = 900000000
+"""
+
+
+def large(tmp_path: Path, engine: FakeEngine) -> Invocation:
+    """A run whose language model needs more memory than any machine has, and is not in the store."""
+    (tmp_path / "config").mkdir(exist_ok=True)
+    (tmp_path / "config" / "config.toml").write_text(LARGE)
+    out = Output(stdout=io.StringIO(), stderr=io.StringIO())
+    return Invocation(GlobalWords(), {"JUNE_HOME": str(tmp_path)}, out, given_engine=engine)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_fetched_or_started(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    with pytest.raises(MachineLacks) as caught, using(large(tmp_path, engine), ("llm",)):
+        pytest.fail("it cannot fit")
+    assert caught.value.code == "plan-does-not-fit"
+    assert "--force" in caught.value.hint
+    assert engine.launched == []
+    assert not (tmp_path / "models").exists()
+
+
+def test_what_runs_already_is_not_judged_again_and_force_judges_nothing(
+    invocation: Invocation, engine: FakeEngine, tmp_path: Path
+) -> None:
+    del invocation  # its folder is the model of the next one
+    june = large(tmp_path, engine)
+    with pytest.raises(MachineLacks, match="do not fit"):
+        up.require_fit(june, ("stt", "llm"))
+    engine.launch(june.roles.service("llm", engine.name), keep=True)
+    up.require_fit(june, ("llm",))
+    with pytest.raises(MachineLacks):
+        up.require_fit(june, ("llm",), restart=True)
 
 
 def test_readiness_by_http_waits_for_200(tmp_path: Path) -> None:
