@@ -21,6 +21,8 @@ from june_cli.errors import JuneError, NotReady, UsageProblem
 POLL_S = 0.05
 ANSWER_S = 10.0
 PROBE_S = 2.0
+BEGINS_S = 5.0  # within which Triton begins to unload what it was told to
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # what would be an order to a terminal
 RESTART = "june serve restart llm"
 LOG = "june serve logs llm"
 LOADED = ("READY", "LOADING", "UNLOADING")
@@ -42,10 +44,15 @@ def served_name(model: str) -> str:
 
 
 class Repository:
-    """The models of one Triton, at `host:port` of its HTTP port."""
+    """The models of one Triton, at `host:port` of its HTTP port.
 
-    def __init__(self, address: str, *, answer_s: float = ANSWER_S) -> None:
-        self._address, self._answer_s = address, answer_s
+    `restart` and `log` are what a hint says to do about it; the defaults are for one that June runs.
+    """
+
+    def __init__(
+        self, address: str, *, answer_s: float = ANSWER_S, restart: str = RESTART, log: str = LOG
+    ) -> None:
+        self._address, self._answer_s, self._restart, self._log = address, answer_s, restart, log
 
     def index(self) -> list[ModelState]:
         """Every model of the repository, loaded or not."""
@@ -53,13 +60,14 @@ class Repository:
             status, said = self._post("/v2/repository/index", {}, self._answer_s)
         except TimeoutError as error:
             raise NotReady(
-                "llm-timeout", f"Triton did not answer within {self._answer_s:g} s.", hint=RESTART
+                "llm-timeout", f"Triton did not answer within {self._answer_s:g} s.", hint=self._restart
             ) from error
         try:
             entries: Any = json.loads(said) if status == http.client.OK else None
             if not isinstance(entries, list):
                 raise TypeError("no list")
-            return [ModelState(**{k: str(e.get(k, "")) for k in ModelState.__annotations__}) for e in entries]
+            fields = ModelState.__annotations__
+            return [ModelState(**{k: _plain(str(e.get(k, ""))) for k in fields}) for e in entries]
         except (ValueError, TypeError, AttributeError) as error:
             raise JuneError("triton-failed", f"Triton does not list its models: {_error(said)}") from error
 
@@ -89,14 +97,14 @@ class Repository:
             status, said = self._post(self._path(name, "load"), body, deadline - time.monotonic())
         except TimeoutError as error:
             raise NotReady(
-                "model-not-loaded", f"{name} was not loaded after {limit_s:g} s.", hint=LOG
+                "model-not-loaded", f"{name} was not loaded after {limit_s:g} s.", hint=self._log
             ) from error
         if status == http.client.OK:
             return
         why = _error(said)
         if "failed to poll from model repository" in why:  # the same words for every mistake in its files
             why = "Triton cannot read its folder or its config.pbtxt, and says why only in its log"
-        raise JuneError("model-unloadable", f"{name} does not load: {why}", hint=LOG)
+        raise JuneError("model-unloadable", f"{name} does not load: {why}", hint=self._log)
 
     def unload(self, name: str, *, limit_s: float = 60.0) -> bool:
         """Unload a model and wait until it is gone; False when it was not loaded.
@@ -112,8 +120,8 @@ class Repository:
         except TimeoutError as error:  # it waits for a load under way
             raise self._stuck(name, limit_s) from error
         if status != http.client.OK:
-            raise JuneError("triton-failed", f"Triton does not unload {name}: {_error(said)}", hint=LOG)
-        if self._left(name, LOADED, deadline):
+            raise JuneError("triton-failed", f"Triton does not unload {name}: {_error(said)}", hint=self._log)
+        if self._going(name, deadline):
             raise self._stuck(name, limit_s)
         return True
 
@@ -156,11 +164,27 @@ class Repository:
             time.sleep(POLL_S)
         return ""
 
+    def _going(self, name: str, deadline: float) -> bool:
+        """Wait until a model is gone; whether it is not, when time is up. One that is loaded again was gone.
+
+        It may be called loaded for a moment more, before Triton has begun.
+        """
+        began, seen = time.monotonic(), False
+        while (state := self.state(name).state) in LOADED:
+            seen = seen or state == "UNLOADING"
+            now = time.monotonic()
+            if state != "UNLOADING" and (seen or now - began > BEGINS_S):
+                return False
+            if now > deadline:
+                return True
+            time.sleep(POLL_S)
+        return False
+
     def _stuck(self, name: str, limit_s: float) -> NotReady:
         return NotReady(
             "model-not-unloaded",
             f"{name} is still being unloaded after {limit_s:g} s: a request hangs in it, or it died.",
-            hint=RESTART,
+            hint=self._restart,
         )
 
     def _path(self, name: str, what: str) -> str:
@@ -178,7 +202,7 @@ class Repository:
     def _asked(self, method: str, path: str, body: bytes, limit_s: float) -> tuple[int, bytes]:
         """Status and body. NotReady when nobody answers, TimeoutError when nobody answers in time."""
         host, _, port = self._address.rpartition(":")
-        connection = http.client.HTTPConnection(host, int(port), timeout=max(0.1, limit_s))
+        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=max(0.1, limit_s))
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
@@ -187,7 +211,7 @@ class Repository:
             raise
         except (OSError, http.client.HTTPException) as error:
             raise NotReady(
-                "service-lost", f"Triton cannot be reached ({type(error).__name__}).", hint=RESTART
+                "service-lost", f"Triton cannot be reached ({type(error).__name__}).", hint=self._restart
             ) from error
         finally:
             connection.close()
@@ -198,4 +222,9 @@ def _error(said: bytes) -> str:
     text = said.decode("utf-8", "replace")
     with suppress(ValueError, KeyError, TypeError):
         text = str(json.loads(text)["error"])
-    return " ".join(text.split("\n\nAt:")[0].split())[:300] or "(nothing)"
+    return _plain(text.split("\n\nAt:")[0])[:300] or "(nothing)"
+
+
+def _plain(text: str) -> str:
+    """One line without control characters, whoever wrote it."""
+    return " ".join(CONTROL.sub(" ", text).split())

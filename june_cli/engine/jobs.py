@@ -47,7 +47,14 @@ def run(
                 process.stdout.close()
         err.seek(0)
         last = err.read()[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:]
-        return result(job, said, f"it ended with exit code {returncode}" if returncode else "", last)
+        return result(job, said, _ended(returncode), last)
+
+
+def _ended(returncode: int) -> str:
+    """How a program ended where that is a failure."""
+    if returncode < 0:
+        return f"it was ended by {signal.Signals(-returncode).name}"
+    return f"it ended with exit code {returncode}" if returncode else ""
 
 
 def result(job: Job, said: dict[str, Any] | None, ended: str, stderr: Sequence[str]) -> Any:

@@ -108,13 +108,19 @@ class HubReader:
                 hint=hint,
             ) from error
         except errors.HfHubHTTPError as error:
-            raise _refused(error, repository, self.label) from error
+            raise _refused(error, repository, self.label, bool(self._token)) from error
         except errors.HFValidationError as error:
             raise UsageProblem("repository-invalid", f"{repository!r} is no repository: {error}.") from error
         except JuneError as error:
             raise _refused_bytes(error, repository) from error
         except httpx2.TransportError as error:
             raise web.unreached(error, self.label) from error
+        except ValueError as error:  # a page where JSON should be
+            raise MachineLacks(
+                "network-unreachable",
+                f"{self.label} answers with something that is no listing of files.",
+                hint="a login page of this network, or a proxy, may stand in its place: open it in a browser",
+            ) from error
 
 
 def _remote(entry: Any) -> Remote:
@@ -139,8 +145,20 @@ def _token(environ: Mapping[str, str]) -> str:
     return get_token() or ""
 
 
-def _refused(error: Any, repository: str, label: str) -> Exception:
+def _refused(error: Any, repository: str, label: str, token: bool) -> Exception:
     status = error.response.status_code if error.response is not None else 0
+    if status == 407:
+        return MachineLacks(
+            "proxy-failed",
+            f"the proxy on the way to {label} wants a name and a password.",
+            hint="june doctor",
+        )
+    if status in (401, 403) and not token:
+        return MachineLacks(
+            "source-refused",
+            f"{label}, or a proxy on the way to it, answers {status} for {repository}.",
+            hint=AUTHORISE,
+        )
     if status in (401, 403):
         return MachineLacks(
             "token-refused",
@@ -149,7 +167,7 @@ def _refused(error: Any, repository: str, label: str) -> Exception:
         )
     if status in web.BUSY:
         return Interrupted(f"{label} answers {status}", web.wait_s(error.response.headers))
-    words = " ".join(str(error).split())[:200]
+    words = " ".join(str(error).partition("For more information")[0].split())[:200].rstrip(".")
     return JuneError("hub-failed", f"{label} does not give {repository}: {words}.")
 
 

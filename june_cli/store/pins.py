@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from june_cli.errors import JuneError
+from june_cli.errors import JuneError, MachineLacks
 
 FILE = "pins.json"
 
@@ -40,6 +40,10 @@ def read(models: Path) -> Mapping[str, Pin]:
         }
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        raise MachineLacks(
+            "store-not-readable", f"you may not read the model store {models}.", hint="set MODEL_CACHE_DIR"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise JuneError(
             "pins-damaged",

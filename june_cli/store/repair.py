@@ -137,19 +137,28 @@ def _mend_span(reader: Reader, remote: Remote, sink: Any, start: int, end: int, 
 
 
 def remembered(folder: Path) -> None:
-    """Write down that every file of a mended model was verified as it is now."""
+    """Write down that every file of a model was verified as it is now, where that is not known yet."""
     content = manifest(folder)
+    times = {entry["name"]: (folder / entry["name"]).stat().st_mtime_ns for entry in content["files"]}
+    if all(entry["mtime_ns"] == times[entry["name"]] for entry in content["files"]):
+        return
     for entry in content["files"]:
-        entry["mtime_ns"] = (folder / entry["name"]).stat().st_mtime_ns
+        entry["mtime_ns"] = times[entry["name"]]
     temporary = folder / f".{where.MANIFEST}.{os.getpid()}"
-    temporary.write_text(json.dumps(content, indent=1), "utf-8")
-    temporary.replace(folder / where.MANIFEST)
+    try:
+        temporary.write_text(json.dumps(content, indent=1), "utf-8")
+        temporary.replace(folder / where.MANIFEST)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def repair(model: Model, models: Path, environ: Mapping[str, str], report: writer.Report) -> Path:
     """Mend a model of the store. What cannot be mended by pieces, a package, is downloaded anew."""
     folder = model.folder(models)
-    with writer.locked(models / f".{model.name}.lock", lambda: report(0, 0, writer.WAITING)):
+    with (
+        writer.explained(models),
+        writer.locked(models / f".{model.name}.lock", lambda: report(0, 0, writer.WAITING)),
+    ):
         bad = damaged(folder, lambda _: None)
         total, done = sum(one.bytes for one in bad), 0
 
@@ -164,7 +173,7 @@ def repair(model: Model, models: Path, environ: Mapping[str, str], report: write
             folder.rename(bad_folder)
         else:
             with closing(writer.reader(source, environ)) as reader:
-                reader.listing()
+                writer.listed(reader, model, report)
                 for one in bad:
                     mend(reader, folder, one, count)
             remembered(folder)

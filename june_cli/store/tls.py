@@ -52,5 +52,11 @@ def context(environ: Mapping[str, str]) -> ssl.SSLContext:
         made.load_verify_locations(path)
     extra = authority(environ)
     if extra:
-        made.load_verify_locations(cadata=extra.decode("ascii", "ignore"))
+        try:
+            made.load_verify_locations(cadata=extra.decode("ascii", "ignore"))
+        except ssl.SSLError as error:
+            raise MachineLacks(
+                "ca-unreadable",
+                f"JUNE_CA_BUNDLE names {environ['JUNE_CA_BUNDLE']}, whose certificate is damaged.",
+            ) from error
     return made

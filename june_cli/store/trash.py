@@ -47,7 +47,9 @@ def discard(models: Path, name: str, revision: str) -> Discarded:
 def entries(models: Path) -> list[Discarded]:
     """What is in the trash, the latest first."""
     found = []
-    for path in (models / FOLDER).glob("*@*@*"):
+    with writable(models):
+        kept = list((models / FOLDER).glob("*@*@*"))
+    for path in kept:
         parts = NAMED.fullmatch(path.name)
         if parts and path.is_dir():
             found.append(Discarded(parts["name"], parts["revision"], float(parts["at"]), path))

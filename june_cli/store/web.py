@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from june_cli.errors import JuneError, MachineLacks
-from june_cli.store import tls
 from june_cli.store.catalog import UrlSource
 from june_cli.store.remote import Interrupted, Listing, Remote, Stream, safe
 
 if TYPE_CHECKING:
     import httpx2
 
-CONNECT_S, SILENT_S = 20.0, 60.0
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 MAX_WAIT_S = 300.0
@@ -25,14 +23,10 @@ MAX_WAIT_S = 300.0
 def client(environ: Mapping[str, str]) -> httpx2.Client:
     """A client that knows this machine's proxies and authorities. MachineLacks without its package."""
     try:
-        import httpx2
+        from june_cli.store import client as bounded
     except ImportError as error:
         raise lacks_hub() from error
-    return httpx2.Client(
-        verify=tls.context(environ),
-        follow_redirects=True,
-        timeout=httpx2.Timeout(SILENT_S, connect=CONNECT_S),
-    )
+    return bounded.made(environ)
 
 
 def lacks_hub() -> MachineLacks:

@@ -39,7 +39,7 @@ def download(model: Model, models: Path, environ: Mapping[str, str], report: Rep
     JuneError and MachineLacks say what is in the way; what has come so far stays for the next try.
     """
     made(models)
-    with _explained(models), locked(models / f".{model.name}.lock", lambda: report(0, 0, WAITING)):
+    with explained(models), locked(models / f".{model.name}.lock", lambda: report(0, 0, WAITING)):
         if not where.damage(model.folder(models)):
             return model.folder(models)
         for number, source in enumerate(model.sources, 1):
@@ -61,7 +61,7 @@ def _from(source: Source, model: Model, models: Path, environ: Mapping[str, str]
         entries, files = archives.from_package(model, source, partial, environ, report, _require_space)
         return finished(model, model.revision, entries, files, models)
     with closing(reader(source, environ)) as opened:
-        listing = _listed(opened, model, report)
+        listing = listed(opened, model, report)
         folder = partial / (listing.revision or model.revision)
         _forget_others(partial, folder)
         size = sum(max(0, file.bytes) for file in listing.files)
@@ -91,7 +91,7 @@ def reader(source: Source, environ: Mapping[str, str]) -> Reader:
     return LocalReader(source)
 
 
-def _listed(source: Reader, model: Model, report: Report) -> Listing:
+def listed(source: Reader, model: Model, report: Report) -> Listing:
     """What the source has, held against what is pinned."""
     for failures in range(LISTING_TRIES):
         try:
@@ -158,8 +158,7 @@ def finished(
 
 def _forget_others(partial: Path, folder: Path) -> None:
     """What is left of another revision is of no use to this one."""
-    made(partial)
-    for left in partial.iterdir():
+    for left in partial.iterdir() if partial.is_dir() else ():
         if left != folder:
             shutil.rmtree(left, ignore_errors=True)
 
@@ -190,7 +189,8 @@ def _require_space(model: Model, more_bytes: int, models: Path) -> None:
 
 
 @contextmanager
-def _explained(models: Path) -> Iterator[None]:
+def explained(models: Path) -> Iterator[None]:
+    """Say in June's words why the store could not be written."""
     try:
         yield
     except OSError as error:
@@ -198,7 +198,7 @@ def _explained(models: Path) -> Iterator[None]:
             raise MachineLacks(
                 "disk-full",
                 f"the disk under {models} is full; what has come so far is kept for the next try.",
-                hint=f"{ELSEWHERE}; june model gc removes what was begun",
+                hint=f"{ELSEWHERE}; june model gc --all removes what was begun",
             ) from error
         raise MachineLacks(
             "store-not-writable", f"the model store cannot be written: {error}.", hint="set MODEL_CACHE_DIR"

@@ -64,7 +64,8 @@ def export(june: Invocation, names: Sequence[str], target: Path) -> Bundle:
     if free < total:
         raise MachineLacks(
             "disk-full",
-            f"the file needs {size(total)}, and {size(free)} are free in {target.absolute().parent}.",
+            f"the file needs {size(total)}, and {size(free) or '0 MB'} are free "
+            f"in {target.absolute().parent}.",
         )
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

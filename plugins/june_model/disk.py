@@ -45,9 +45,8 @@ class Usage:
             for i in self.items
         ]
         total, can_go = (sum(getattr(i, key) for i in self.items) for key in ("bytes", "reclaimable"))
-        sums = (
-            f"{size(total) or '0 MB'} in all, {size(can_go) or '0 MB'} can go, {size(self.free_bytes)} free"
-        )
+        said = (size(count) or "0 MB" for count in (total, can_go, self.free_bytes))
+        sums = "{} in all, {} can go, {} free".format(*said)
         table = Table(("what", "name", "size", "can go", "used by", "by"), rows)
         return [table, sums, *([f"Docker is not counted: {self.docker}"] if self.docker else [])]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,7 +160,8 @@ def _verified(june: Invocation, model: Model) -> Verified:
 
         bad = repair.damaged(folder, count)
     if not bad:
-        repair.remembered(folder)  # files that were touched and are whole are hashed at no more starts
+        with suppress(OSError):  # a store that may only be read is no less whole
+            repair.remembered(folder)  # files that were touched and are whole are hashed at no more starts
     damaged = [f"{one.name} ({one.why}, {size(one.bytes) or '0 MB'} to fetch)" for one in bad]
     return Verified(model.name, model.revision, total, damaged)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from june_cli.progress import Progress
 
 LOOK_S = 0.05
+UNLOADING_S = 15.0  # an answer under way is written to its end first
 EFFORT_S = 1.0  # between two questions whether the server works: each costs an engine something
 STALL_S = 30.0  # without a sign of work, and past the first deadline
 DEADLINE_S, LIMIT_S = 60.0, 3600.0
@@ -74,7 +75,9 @@ def load(
     state = triton.repository.state(target)
     if not url:
         _require_current(june, target, force=force)
-    if state.state == "READY":
+    if state.state == "UNLOADING":
+        triton = _let_go(june, triton, target, repair=repair)
+    elif state.state == "READY":
         began = time.monotonic()
         why = triton.repository.probe(target, limit_s=PROBE_S)
         if not why:
@@ -95,12 +98,29 @@ def load(
         probing = time.monotonic()
         why = triton.repository.probe(target, limit_s=PROBE_S)
     if why:
-        raise JuneError(
+        kind = JuneError if triton.repository.live() else NotReady
+        raise kind(
             "model-does-not-answer",
             f"{name} was loaded and writes nothing: it waits for {why}.{_cause(triton, target)}",
-            hint="june serve logs llm",
+            hint="june serve logs llm" if triton.engine else "its log says more",
         )
     return Loaded(name, triton.address, True, loaded_s, time.monotonic() - probing, gone)
+
+
+def _let_go(june: Invocation, triton: Server, target: str, *, repair: bool) -> Server:
+    """Wait for an unload under way. A request that hangs in it, or a process that died, takes a repair."""
+    deadline = time.monotonic() + UNLOADING_S
+    while triton.repository.state(target).state == "UNLOADING":
+        if time.monotonic() > deadline:
+            if repair:
+                return _restarted(june, triton, target)
+            raise NotReady(
+                "model-not-unloaded",
+                f"{target} is still being unloaded: a request hangs in it, or its process died.",
+                hint=f"june model load {target} --repair",
+            )
+        time.sleep(LOOK_S)
+    return triton
 
 
 def _make_room(triton: Server, target: str) -> list[str]:
@@ -164,18 +184,24 @@ def _cause(triton: Server, target: str) -> str:
 def _revived(june: Invocation, triton: Server, target: str) -> Server:
     """Get rid of a model whose process is dead: by unloading it, or by restarting the server."""
     try:
-        triton.repository.unload(target, limit_s=15.0)
-    except NotReady as error:
+        triton.repository.unload(target, limit_s=UNLOADING_S)
+    except NotReady:
         if triton.engine is None:
-            raise NotReady(error.code, error.message, hint="restart that Triton") from error
-        from june_cli.engine.up import using
-
-        june.out.note(f"{target} cannot be unloaded; the server is restarted.")
-        triton.engine.stop("llm")
-        with using(june, ["llm"], keep=True, force=True):  # it ran a moment ago
-            pass
-        return server(june, None)
+            raise
+        return _restarted(june, triton, target)
     return triton
+
+
+def _restarted(june: Invocation, triton: Server, target: str) -> Server:
+    from june_cli.engine.up import using
+
+    if triton.engine is None:
+        raise NotReady("model-not-unloaded", f"{target} is still being unloaded.", hint="restart that Triton")
+    june.out.note(f"{target} cannot be unloaded; the server is restarted.")
+    triton.engine.stop("llm")
+    with using(june, ["llm"], keep=True, force=True):  # it ran a moment ago
+        pass
+    return server(june, None)
 
 
 def _require_current(june: Invocation, target: str, *, force: bool) -> None:

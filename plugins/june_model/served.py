@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from june_cli.output import Table
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
 
+HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 PROBE_S = 60.0  # the first token of a large model comes after kernels were compiled
 
 
@@ -28,6 +30,8 @@ class Server:
     @property
     def repository(self) -> Repository:
         """Its model control."""
+        if self.engine is None:
+            return Repository(self.address, restart="restart that Triton", log="its log says more")
         return Repository(self.address)
 
     def log_since(self, lines: int) -> list[str]:
@@ -80,7 +84,7 @@ def server(june: Invocation, url: str | None) -> Server:
     if url:
         address = url.removeprefix("http://").rstrip("/")
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
+        if not HOST.fullmatch(host) or not port.isdigit() or not 0 < int(port) < 65_536:
             raise UsageProblem(
                 "url-invalid", f"{url!r} is no address of a Triton.", hint="http://127.0.0.1:8000"
             )

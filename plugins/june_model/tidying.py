@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from june_cli.errors import JuneError, UsageProblem
 from june_cli.files import tree_bytes
 from june_cli.output import Table
+from june_cli.paths import writable
 from june_cli.store import trash, where
 from june_cli.store.writer import locked
 from june_model import shelf
@@ -98,7 +99,7 @@ def remove(june: Invocation, names: Sequence[str], *, force: bool) -> Removed:
     total = sum(shelf.recorded_bytes(model.folder(models)) for model in wanted)
     if not june.words.dry_run:
         for model in wanted:
-            with locked(models / f".{model.name}.lock", lambda: None):
+            with writable(models), locked(models / f".{model.name}.lock", lambda: None):
                 trash.discard(models, model.name, model.revision)
     return Removed([model.name for model in wanted], total, june.words.dry_run)
 

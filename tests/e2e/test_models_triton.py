@@ -23,8 +23,12 @@ def served(june: DockerJune) -> dict[str, str]:
 
 def seen(june: DockerJune) -> dict[str, str]:
     """What Triton itself says."""
+    return {one.name: one.state for one in Repository(address(june)).index()}
+
+
+def address(june: DockerJune) -> str:
     ports: dict[str, Any] = june("serve", "status", "--json").json["services"][1]["ports"]
-    return {one.name: one.state for one in Repository(f"127.0.0.1:{ports['http']}").index()}
+    return f"127.0.0.1:{ports['http']}"
 
 
 def test_build_load_swap_break_repair_and_unload(docked: DockerJune) -> None:

@@ -197,3 +197,27 @@ def test_two_may_unload_at_once(start: Start) -> None:
     for thread in threads:
         thread.join(10)
     assert len(done) == 2
+
+
+def test_an_unload_that_a_load_overtakes_is_not_waited_for(start: Start) -> None:
+    fake = Fake(leaves_s=0.2)
+    looks = 0
+
+    def index(call: Call) -> None:
+        nonlocal looks
+        looks += 1
+        fake.state = fake.state if looks < 3 else "READY"  # somebody has loaded it again
+        call.body(200, json.dumps([fake.entry()]))
+
+    fake.answers["index"] = index
+    began = time.monotonic()
+    assert models(start, fake).unload("m")
+    assert time.monotonic() - began < 2
+
+
+def test_what_a_server_says_gives_a_terminal_no_orders(start: Start) -> None:
+    fake = Fake()
+    fake.answers["index"] = lambda call: call.body(
+        200, json.dumps([{"name": "m", "state": "UNAVAILABLE", "reason": "\x1b[31mred\x07\nline"}])
+    )
+    assert models(start, fake).state("m").reason == "[31mred line"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 pytest.importorskip("huggingface_hub", reason="needs pip install 'june-cli[hub]'")
 
 from june_cli.errors import JuneError, MachineLacks
-from june_cli.store import catalog, pins, repair, transfer, where, writer
+from june_cli.store import catalog, client, pins, repair, tls, transfer, where, writer
 from june_cli.store.catalog import HubSource, LocalSource, Model, UrlSource
 from tests.hub import COMMIT, Hub, Repository
 
@@ -250,3 +253,114 @@ def test_a_manifest_says_who_made_what_and_how_large_it_is(ensure: Ensure) -> No
     manifest = json.loads((ensure() / where.MANIFEST).read_text())
     assert (manifest["model"], manifest["revision"], manifest["licence"]) == ("tiny", COMMIT, "MIT")
     assert {file["name"] for file in manifest["files"]} == set(WANTED)
+
+
+@contextmanager
+def answering(says: bytes) -> Iterator[str]:
+    """A server that takes connections and says one thing to each, or nothing and keeps them open."""
+    import threading
+
+    held: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                held.append(connection)
+                if says:
+                    connection.recv(65_536)
+                    connection.sendall(says)
+                    connection.close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.parametrize("by", ["HF_ENDPOINT", "HTTP_PROXY"])
+def test_a_hub_or_proxy_that_says_nothing_is_given_up(
+    ensure: Ensure, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Its own library sets no time limit at all."""
+    monkeypatch.setattr(client, "ANSWER_S", 0.3)
+    began = time.monotonic()
+    with answering(b"") as silent:
+        if by == "HTTP_PROXY":
+            monkeypatch.setenv("HTTP_PROXY", silent)
+            environ = {"HF_ENDPOINT": "http://hub.invalid"}
+        else:
+            environ = {by: silent}
+        with pytest.raises(MachineLacks) as caught:
+            ensure(**environ)
+    assert caught.value.code == "network-unreachable"
+    assert time.monotonic() - began < 10
+
+
+def test_no_network_is_known_soon(ensure: Ensure) -> None:
+    """The hub's library would try each question six times, and June those four times."""
+    began = time.monotonic()
+    with pytest.raises(MachineLacks, match="cannot be asked"):
+        ensure(HF_ENDPOINT="http://127.0.0.1:9")
+    assert time.monotonic() - began < 5
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\nlog "
+WHO = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+NO = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "told"),
+    [
+        (PAGE, "network-unreachable", "no listing of files"),
+        (WHO, "proxy-failed", "a name and a password"),
+        (NO, "source-refused", "or a proxy on the way"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_hub_is_named(
+    ensure: Ensure, says: bytes, code: str, told: str
+) -> None:
+    with answering(says) as portal, pytest.raises(MachineLacks, match=told) as caught:
+        ensure(HF_ENDPOINT=portal)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("proxy", ["socks9://127.0.0.1:1", "http://127.0.0.1:notaport"])
+def test_a_proxy_that_is_none_is_named(ensure: Ensure, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(MachineLacks) as caught:
+        ensure()
+    assert caught.value.code == "proxy-failed"
+
+
+def test_a_damaged_authority_is_named(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(MachineLacks, match="certificate is damaged"):
+        tls.context({"JUNE_CA_BUNDLE": str(bundle)})
+
+
+def test_a_repair_without_a_network_says_so(ensure: Ensure, hub: Hub, tmp_path: Path) -> None:
+    folder = ensure()
+    (folder / "model.safetensors").write_bytes(WEIGHTS[:-1])
+    pinned = catalog._pinned(MODEL, pins.read(tmp_path / "models")["tiny"])
+    told = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"}
+    with pytest.raises(MachineLacks) as caught:
+        repair.repair(pinned, tmp_path / "models", told, lambda *_: None)
+    assert caught.value.code == "network-unreachable"
+
+
+def test_what_is_whole_and_known_to_be_is_not_written_again(ensure: Ensure) -> None:
+    folder = ensure()
+    before = (folder / where.MANIFEST).stat().st_ino
+    repair.remembered(folder)
+    assert (folder / where.MANIFEST).stat().st_ino == before
+    os.utime(folder / "config.json")
+    repair.remembered(folder)
+    assert where.damage(folder, rehash=False) == ""
+    assert [path.name for path in folder.glob(".june*")] == []
