@@ -345,7 +345,7 @@ def test_a_damaged_authority_is_named(tmp_path: Path) -> None:
         tls.context({"JUNE_CA_BUNDLE": str(bundle)})
 
 
-def test_a_repair_without_a_network_says_so(ensure: Ensure, hub: Hub, tmp_path: Path) -> None:
+def test_a_repair_without_a_network_says_so(ensure: Ensure, tmp_path: Path) -> None:
     folder = ensure()
     (folder / "model.safetensors").write_bytes(WEIGHTS[:-1])
     pinned = catalog._pinned(MODEL, pins.read(tmp_path / "models")["tiny"])
