@@ -108,6 +108,8 @@ def test_what_help_imports_is_light(path: Path) -> None:
 def test_only_the_engine_starts_processes(path: Path) -> None:
     if "engine" in path.parts or path.name == "serving.py":  # which becomes another program, and starts none
         return
+    if path.parts[-2:] == ("assistant", "job.py"):  # inside a container: a program of the job's own image
+        return
     banned = ("subprocess", "multiprocessing", "pty", "os.system", "os.exec", "os.spawn", "os.fork", "docker")
     assert [n for n in imports(path) if n.startswith(banned)] == []
     calls = [ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]

@@ -52,6 +52,8 @@ class Host:
         for mount in workload.mounts:
             if mount.made:
                 shared(mount.source)
+                if not mount.read_only and os.getuid() == 0:
+                    os.chown(mount.source, *user)
             _require_readable(mount.source)
         for secret in workload.secrets:
             _copied(secret.source, self._secret(workload.name, secret.name), user)
@@ -73,11 +75,12 @@ class Host:
         user = runs_as(os.getuid(), os.getgid())
         lines = []
         for workload in workloads:
-            wanted = [m.source for m in workload.mounts if m.made and not m.source.is_dir()]
-            lines += [f"install -d -m 0755 {shlex.quote(str(source))}" for source in wanted]
+            owner = f" -o {user[0]} -g {user[1]}" if os.getuid() == 0 else ""
+            for mount in (m for m in workload.mounts if m.made and not m.source.is_dir()):
+                whose = "" if mount.read_only else owner
+                lines.append(f"install -d -m 0755{whose} {shlex.quote(str(mount.source))}")
             for secret in workload.secrets:
                 target = self._secret(workload.name, secret.name)
-                owner = f" -o {user[0]} -g {user[1]}" if os.getuid() == 0 else ""
                 lines.append(
                     f"install -D -m 0400{owner} {shlex.quote(str(secret.source))} {shlex.quote(str(target))}"
                 )

@@ -53,9 +53,19 @@ def read(models: Path) -> Mapping[str, Pin]:
         ) from error
 
 
+def forget(models: Path, name: str) -> None:
+    """Let a model that was made here be another from now on. The caller holds the store's lock of pins."""
+    known = dict(read(models))
+    if known.pop(name, None):
+        _write(models, known)
+
+
 def record(models: Path, name: str, pin: Pin) -> None:
     """Remember a model as it was found. The caller holds the store's lock of pins."""
-    known = {**read(models), name: pin}
+    _write(models, {**read(models), name: pin})
+
+
+def _write(models: Path, known: Mapping[str, Pin]) -> None:
     temporary = models / f".{FILE}.{os.getpid()}"
     text = json.dumps({key: asdict(value) for key, value in sorted(known.items())}, indent=1)
     temporary.write_text(text, "utf-8")

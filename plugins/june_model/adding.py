@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -13,7 +14,7 @@ from june_cli.assistant import weights
 from june_cli.errors import UsageProblem
 from june_cli.paths import expanded, made
 from june_cli.store import catalog
-from june_cli.store.catalog import Catalog, Kind
+from june_cli.store.catalog import Catalog, Kind, Model
 from june_cli.store.hub import COMMIT
 from june_model import soundness
 
@@ -93,22 +94,38 @@ def _write(june: Invocation, asked: Asked, found: tuple[str, str, int, dict[str,
         raise UsageProblem("name-invalid", f"{name!r} is no name for a model.", hint="--name my-model")
     if name in Catalog.load().models:
         raise UsageProblem("name-taken", f"June ships a model {name!r}.", hint=f"--name my-{name}")
+    model = Model(
+        name=name,
+        summary=f"added from {asked.source}",
+        role=asked.role,
+        loader=loader,
+        revision=catalog.UNPINNED,
+        licence=asked.licence,
+        parameters=parameters,
+        sources=(),
+        quant=asked.quant,
+    )
+    return Added(name, str(enter(june, model, source)), parameters)
+
+
+def enter(june: Invocation, model: Model, source: Mapping[str, object]) -> Path:
+    """Write an entry into the user's catalog: its file, which a dry run only names."""
     entry = {
-        "summary": f"added from {asked.source}",
-        "role": asked.role,
-        "loader": loader,
-        "licence": asked.licence,
-        "parameters": parameters,
-        **({"quant": asked.quant} if asked.quant else {}),
+        "summary": model.summary,
+        "role": model.role,
+        "loader": model.loader,
+        "licence": model.licence,
+        "parameters": model.parameters,
+        **({"quant": model.quant} if model.quant else {}),
     }
-    file = june.paths.config / catalog.FOLDER / f"{name}.toml"
-    lines = [f"[{_toml(name)}]", *(f"{key} = {_toml(value)}" for key, value in entry.items())]
-    lines += [f"[[{_toml(name)}.sources]]", *(f"{key} = {_toml(value)}" for key, value in source.items())]
+    name, file = _toml(model.name), june.paths.config / catalog.FOLDER / f"{model.name}.toml"
+    lines = [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in entry.items())]
+    lines += [f"[[{name}.sources]]", *(f"{key} = {_toml(value)}" for key, value in source.items())]
     if not june.words.dry_run:
         made(file.parent)
         files.write(file, ("\n".join(lines) + "\n").encode())
-        Catalog.load(june.paths).get(name)  # it can be read back
-    return Added(name, str(file), parameters)
+        Catalog.load(june.paths).get(model.name)  # it can be read back
+    return file
 
 
 def _toml(value: object) -> str:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from june_cli.assistant.repository import LOADED, served_name
-from june_cli.errors import JuneError, NotReady
+from june_cli.errors import JuneError, NotReady, UsageProblem
 from june_cli.planning.plan import CONTEXT, Demand
-from june_model import building, validation
+from june_model import building, current, identity, validation
 from june_model.served import PROBE_S, Server, server
 
 if TYPE_CHECKING:
@@ -41,10 +41,12 @@ class Loaded:
     load_s: float
     probe_s: float
     unloaded: Sequence[str] = ()
+    by: str = ""
 
     def blocks(self) -> list[str]:
         """One line."""
-        how = f"loaded in {self.load_s:.1f} s, first token after {self.probe_s:.2f} s"
+        how = f"loaded in {self.load_s:.1f} s, "
+        how += f"by a start ({self.by})" if self.by else f"first token after {self.probe_s:.2f} s"
         how = how if self.loaded else "loaded already"
         gone = f"; unloaded: {', '.join(self.unloaded)}" if self.unloaded else ""
         return [f"{self.model}: {how}{gone}"]
@@ -58,20 +60,29 @@ class Unloaded:
     address: str
     seconds: float
     freed_bytes: int
+    by: str = ""
 
     def blocks(self) -> list[str]:
         """One line."""
         if not self.models:
             return ["nothing was loaded"]
         freed = f", {self.freed_bytes / 1e6:.0f} MB came back" if self.freed_bytes > 0 else ""
-        return [f"unloaded: {', '.join(self.models)} in {self.seconds:.1f} s{freed}"]
+        by = f", by a stop ({self.by})" if self.by else ""
+        return [f"unloaded: {', '.join(self.models)} in {self.seconds:.1f} s{freed}{by}"]
 
 
 def load(
     june: Invocation, name: str, *, url: str | None, swap: bool, repair: bool, force: bool = False
 ) -> Loaded:
     """Load a model and have it write a token; what is loaded and does so is left alone."""
-    triton, target = server(june, url), served_name(name)
+    try:
+        triton, target = server(june, url), served_name(name)
+    except (UsageProblem, NotReady):
+        from june_model import starting
+
+        if url or not starting.applies(june):
+            raise
+        return starting.load(june, name, force=force)
     state = triton.repository.state(target)
     if not url:
         _require_current(june, target, force=force)
@@ -210,24 +221,27 @@ def _require_current(june: Invocation, target: str, *, force: bool) -> None:
     if target not in validation.names(repository):
         return  # the service's own model, or one that somebody else put there
     building.require_valid(repository, target)
-    made = building.identity(repository, target)
+    made = identity.read(repository / target)
     if made is None:
         return
     known = june.roles.catalog.models.get(made.model)
     if known is None:
         return
-    if known.revision != made.revision:
-        raise JuneError(
-            "entry-outdated",
-            f"{target} was built of {made.model} {made.revision[:12]}; now it is {known.revision[:12]}.",
-            hint=f"june model build {made.model}",
-        )
-    building.require_fit(june, known, Demand(made.context_tokens or CONTEXT), force=force)
+    demand, machine = Demand(made.context_tokens or CONTEXT), current.machine(june)
+    current.require(june, made, known, machine)
+    building.require_fit(june, known, demand, machine, force=force)
 
 
 def unload(june: Invocation, name: str | None, *, url: str | None) -> Unloaded:
     """Unload a model, or all, and wait until the index has settled and memory is back."""
-    triton = server(june, url)
+    try:
+        triton = server(june, url)
+    except (UsageProblem, NotReady):
+        from june_model import starting
+
+        if url or not starting.applies(june):
+            raise
+        return starting.unload(june, name)
     before = _memory(triton)
     began = time.monotonic()
     index = triton.repository.index()

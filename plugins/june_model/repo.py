@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from june_cli import nearest
@@ -13,7 +14,7 @@ from june_cli.errors import UsageProblem
 from june_cli.files import tree_bytes
 from june_cli.output import Table
 from june_cli.paths import writable
-from june_model import building, validation
+from june_model import building, identity, validation
 from june_model.library import size
 from june_model.validation import Problem
 
@@ -36,18 +37,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Entries:
-    """All entries, and where they are."""
+    """All entries: Triton's, and what is prepared for trtllm-serve; and where Triton's are."""
 
     repository: str
     entries: Sequence[Entry]
 
     def blocks(self) -> list[str | Table]:
         """A row an entry."""
-        rows = [
-            (e.name, e.revision[:12], size(e.bytes), f"{len(e.problems)} problems" if e.problems else "valid")
-            for e in self.entries
-        ]
-        table = [Table(("entry", "revision", "size", "state"), rows)] if rows else ["no entry"]
+        rows = [(e.name, e.server, e.revision[:12], size(e.bytes), _state(e.problems)) for e in self.entries]
+        table = [Table(("entry", "for", "revision", "size", "state"), rows)] if rows else ["no entry"]
         return [*table, self.repository]
 
 
@@ -82,10 +80,9 @@ class Gone:
 
 def entries(june: Invocation) -> Entries:
     """Every entry, with what it was made of."""
-    repository = june.paths.repository
     found = []
-    for name in validation.names(repository):
-        made = building.identity(repository, name)
+    for repository, name in _all(june):
+        made = identity.read(repository / name)
         found.append(
             Entry(
                 name=name,
@@ -97,29 +94,40 @@ def entries(june: Invocation) -> Entries:
                 problems=[str(problem) for problem in validation.problems(repository, name)],
             )
         )
-    return Entries(str(repository), found)
+    return Entries(str(june.paths.repository), found)
+
+
+def _state(problems: Sequence[str]) -> str:
+    return f"{len(problems)} problems" if problems else "valid"
+
+
+def _all(june: Invocation) -> list[tuple[Path, str]]:
+    """Where each entry is, and its name."""
+    folders = (june.paths.repository, june.paths.prepared)
+    return [(folder, name) for folder in folders for name in validation.names(folder)]
 
 
 def validate(june: Invocation, names: Sequence[str]) -> Validation:
     """Say what keeps Triton from loading entries, of all without names."""
-    repository = june.paths.repository
-    known = validation.names(repository)
-    wanted = list(dict.fromkeys(names)) or list(known)
+    there = _all(june)
+    wanted = list(dict.fromkeys(names or [name for _, name in there]))
     for name in wanted:
-        _require(name, known)
-    found = [problem for name in wanted for problem in validation.problems(repository, name)]
+        _require(name, [known for _, known in there])
+    found = [p for folder, name in there if name in wanted for p in validation.problems(folder, name)]
     return Validation(wanted, found)
 
 
 def remove(june: Invocation, names: Sequence[str]) -> Gone:
     """Take entries away; the models they were built of stay."""
-    known = validation.names(june.paths.repository)
+    there = _all(june)
     for name in names:
-        _require(name, known)
+        _require(name, [known for _, known in there])
     if not june.words.dry_run:
-        for name in names:
-            with writable(june.paths.repository):
-                shutil.rmtree(june.paths.repository / name)
+        for folder, name in there:
+            if name not in names:
+                continue
+            with writable(folder):
+                shutil.rmtree(folder / name)
             shutil.rmtree(building.workshop(june.paths.repository) / name, ignore_errors=True)
     return Gone(list(names))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,19 +32,32 @@ def build(
     ctx: typer.Context,
     name: Name,
     quant: Annotated[str, typer.Option("--quant", help="none, fp8, nvfp4, …; default: as it is.")] = "",
-    server: Annotated[str, typer.Option("--server", help="triton or trtllm-serve.")] = "triton",
+    server: Annotated[
+        str, typer.Option("--server", help="triton or trtllm-serve; default: what the GPU does best.")
+    ] = "",
     context: Annotated[
         int, typer.Option("--context", min=0, help="Tokens of context; 0: the server's own.")
     ] = 0,
     trt_engine: Annotated[
         bool, typer.Option("--trt-engine", help="A TensorRT engine, of TensorRT-LLM 1.2 and before.")
     ] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration", help="Texts to quantize by, one a line; default: June's own questions."
+        ),
+    ] = None,
+    gpu: Annotated[
+        str, typer.Option("--gpu", help="With --dry-run: the lines for a card that is not here, as in plan.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also where the plan does not fit.")] = False,
 ) -> object:
     """Prepare what the server loads, in stages that go on where a killed build stopped."""
-    from june_model import building
+    from june_model.building import build as make
+    from june_model.recipe import Wanted
 
-    return building.build(ctx.obj, building.Wanted(name, quant, server, context, trt_engine, force))
+    file = str(calibration or "")
+    return make(ctx.obj, Wanted(name, quant, server, context, trt_engine, force, gpu, file))
 
 
 @app.command(rich_help_panel=SERVER)
@@ -116,9 +130,10 @@ def repo_list(ctx: typer.Context) -> object:
 @repo_app.command("create")
 def repo_create(ctx: typer.Context, name: Name) -> object:
     """Make the entry of a model: the same as june model build."""
-    from june_model import building
+    from june_model.building import build as make
+    from june_model.recipe import Wanted
 
-    return building.build(ctx.obj, building.Wanted(name))
+    return make(ctx.obj, Wanted(name))
 
 
 @repo_app.command("validate")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from june_cli.assistant import trtllm
 from june_cli.errors import JuneError
 from june_cli.store.local import require_inside
 from june_model import pbtxt
@@ -41,8 +43,22 @@ class Problem:
 
 
 def problems(repository: Path, name: str) -> list[Problem]:
-    """Everything wrong with one entry."""
+    """Everything wrong with one entry of a repository, or of what is prepared for trtllm-serve."""
+    if (repository / name / trtllm.SETTINGS).exists():
+        return list(_prepared(repository / name))
     return list(_problems(repository, name))
+
+
+def _prepared(folder: Path) -> Iterator[Problem]:
+    settings, engine = folder / trtllm.SETTINGS, folder / trtllm.ENGINE
+    try:
+        told = json.loads(settings.read_text("utf-8"))
+        if not isinstance(told, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError) as error:
+        yield Problem(folder.name, str(settings), 0, f"it cannot be read: {error}")
+    if engine.is_dir() and not (engine / "config.json").is_file():
+        yield Problem(folder.name, str(engine / "config.json"), 0, "it is missing: the engine is not whole")
 
 
 def _problems(repository: Path, name: str) -> Iterator[Problem]:
@@ -76,6 +92,7 @@ def _problems(repository: Path, name: str) -> Iterator[Problem]:
     if message.one("ensemble_scheduling") or message.text("platform") == "ensemble":
         yield from _steps(message, repository, problem)
     yield from _versions(message, folder, problem)
+    yield from _weights(folder, problem)
 
 
 def _naming(message: Message, name: str, say: Say) -> Iterator[Problem]:
@@ -143,6 +160,14 @@ def _versions(message: Message, folder: Path, say: Say) -> Iterator[Problem]:
     if program and not (latest / program).is_file():
         waits = ": Triton 2.51 waits for it for ever" if backend == "python" else ""
         yield say(f"{program} is missing{waits}", 0, latest / program)
+
+
+def _weights(folder: Path, say: Say) -> Iterator[Problem]:
+    """An `llmapi` entry that June has laid out keeps its checkpoint beside its settings."""
+    for settings in folder.glob("*/model.yaml"):
+        checkpoint = settings.parent / "weights"
+        if checkpoint.is_dir() and not (checkpoint / "config.json").is_file():
+            yield say("config.json is missing: this is no checkpoint", 0, checkpoint / "config.json")
 
 
 def names(repository: Path) -> Sequence[str]:

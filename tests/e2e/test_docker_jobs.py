@@ -17,7 +17,7 @@ import pytest
 from june_cli.engine.docker import DockerEngine
 from june_cli.errors import JuneError, MachineLacks
 from june_cli.output import Output
-from june_cli.spec import Job, Port, Ready, Secret, Service
+from june_cli.spec import Job, Mount, Port, Ready, Secret, Service
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import DockerJune
@@ -31,6 +31,17 @@ print(json.dumps({"event": "looking"}), flush=True)
 print("a library's chatter")
 print("a log line", file=sys.stderr)
 print(json.dumps({"result": {"secret": open(os.environ["TOKEN_FILE"]).read(), "uid": os.getuid()}}))
+"""
+WRITE = """
+import json, os, pathlib
+out = pathlib.Path(os.environ["JUNE_OUT"])
+(out / "made").write_text(pathlib.Path(os.environ["JUNE_MODEL_DIR"], "in").read_text())
+try:
+    pathlib.Path(os.environ["JUNE_MODEL_DIR"], "spoiled").write_text("")
+    spoiled = True
+except OSError:
+    spoiled = False
+print(json.dumps({"result": {"spoiled": spoiled}}))
 """
 SLEEP = "import json, time; print(json.dumps({'event': 'here'}), flush=True); time.sleep(99)"
 CALLER = """
@@ -83,6 +94,26 @@ def test_a_job_reports_events_and_one_result_and_reads_its_secret(
     assert result["uid"] != 0
     assert events == [{"event": "looking"}]
     assert clean(docked)
+
+
+def test_a_job_writes_into_the_folder_that_is_made_for_it_and_nowhere_else(
+    docked: DockerJune, engine: DockerEngine, tmp_path: Path
+) -> None:
+    """As nobody, where the caller is root: what a build leaves is written this way."""
+    del docked
+    source, out = tmp_path / "source", tmp_path / "builds" / "out"
+    source.mkdir()
+    (source / "in").write_text("weights")
+    for folder in (source, *source.parents):
+        if folder.is_relative_to(tmp_path.parent):
+            folder.chmod(0o755)
+    mounts = (
+        Mount(source, "/source", "JUNE_MODEL_DIR"),
+        Mount(out, "/out", "JUNE_OUT", read_only=False, made=True),
+    )
+    for _ in range(2):  # and a second time into the same one
+        assert engine.run_job(job(WRITE, mounts=mounts), lambda _: None) == {"spoiled": False}
+    assert (out / "made").read_text() == "weights"
 
 
 @pytest.mark.parametrize(
