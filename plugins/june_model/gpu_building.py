@@ -22,7 +22,7 @@ from june_cli.spec import Job
 from june_cli.store import fetch, pins, where
 from june_cli.store.catalog import Model
 from june_cli.store.writer import locked
-from june_model import adding, building, entries, gpu_jobs
+from june_model import adding, building, calibration, entries, gpu_jobs
 from june_model.building import Built, Order
 from june_model.identity import Identity
 from june_model.stages import Stages
@@ -37,6 +37,8 @@ OUT, CHECKPOINT, MADE = "out", "checkpoint", "quantized.json"
 
 def build(june: Invocation, order: Order) -> Built:
     """All stages, or with --dry-run their lines."""
+    if order.wanted.calibration:
+        calibration.texts(Path(order.wanted.calibration))
     if june.words.dry_run:
         target = _target(june, order, order.product)
         lines = _lines(june, order)
@@ -98,6 +100,8 @@ def _staged(june: Invocation, order: Order, folder: Path, stages: Stages) -> Bui
         model = _known(june, order.product)
     else:
         stages.run("quantize", quantizing, lambda: None)
+    if order.recipe.server == "triton":  # the first pull says which digest the product is for
+        june.engine_named("docker").prepare([_layout(order, model, folder)], june.out)
     identity = entries.identity(order, model, image_of(june, order.recipe.image))
     target, inputs = _target(june, order, model.name), entries.inputs(identity, entries.sums(june, model))
     lay_out = partial(_lay_out, june, order, model, folder, identity)
@@ -144,7 +148,7 @@ def _lay_out(june: Invocation, order: Order, model: Model, folder: Path, identit
         shown, context = order.wanted.calibration, order.demand.context
         run(june, gpu_jobs.engine(model, order.recipe, source, out, shown, context))
     elif order.recipe.server == "triton":
-        run(june, gpu_jobs.lay_out(model, out, order.demand.context, order.machine))
+        run(june, _layout(order, model, folder))
 
     def write(staging: Path) -> None:
         if order.recipe.server == "triton":
@@ -158,6 +162,10 @@ def _lay_out(june: Invocation, order: Order, model: Model, folder: Path, identit
 
     entries.place(target, identity, write)
     shutil.rmtree(out / "entry", ignore_errors=True)
+
+
+def _layout(order: Order, model: Model, folder: Path) -> Job:
+    return gpu_jobs.lay_out(model, folder / OUT, order.demand.context, order.machine)
 
 
 def _settings(order: Order) -> dict[str, Any]:

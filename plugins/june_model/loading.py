@@ -85,7 +85,7 @@ def load(
         return starting.load(june, name, force=force)
     state = triton.repository.state(target)
     if not url:
-        _require_current(june, target, force=force)
+        _require_current(june, target, swap=swap, force=force)
     if state.state == "UNLOADING":
         triton = _let_go(june, triton, target, repair=repair)
     elif state.state == "READY":
@@ -215,8 +215,8 @@ def _restarted(june: Invocation, triton: Server, target: str) -> Server:
     return server(june, None)
 
 
-def _require_current(june: Invocation, target: str, *, force: bool) -> None:
-    """An entry that June built has to be valid, of the model as the store has it, and to fit."""
+def _require_current(june: Invocation, target: str, *, swap: bool, force: bool) -> None:
+    """An entry that June built has to be valid, for what is here, and to fit: after a swap, alone."""
     repository = june.paths.repository
     if target not in validation.names(repository):
         return  # the service's own model, or one that somebody else put there
@@ -229,7 +229,7 @@ def _require_current(june: Invocation, target: str, *, force: bool) -> None:
         return
     demand, machine = Demand(made.context_tokens or CONTEXT), current.machine(june)
     current.require(june, made, known, machine)
-    building.require_fit(june, known, demand, machine, force=force)
+    building.require_fit(june, known, demand, machine.idle() if swap else machine, force=force)
 
 
 def unload(june: Invocation, name: str | None, *, url: str | None) -> Unloaded:

@@ -19,7 +19,7 @@ from june_model.adding import Asked
 from june_model.recipe import Wanted
 
 from june_cli.assistant import trtllm
-from june_cli.errors import JuneError, MachineLacks, UsageProblem
+from june_cli.errors import BadInput, JuneError, MachineLacks, UsageProblem
 from june_cli.invocation import Invocation
 from june_cli.output import Output
 from june_cli.planning import machine as machines
@@ -224,6 +224,8 @@ def test_what_does_not_fit_or_cannot_be_quantized_here_is_not_begun(
     monkeypatch.setattr(machines, "here", lambda: replace(H200, have=100))
     with pytest.raises(MachineLacks, match="to quantize own takes"):
         building.build(june(), Wanted("own", quant="fp8"))
+    with pytest.raises(BadInput, match="cannot be read"):
+        building.build(june(), Wanted("own", quant="fp8", calibration="/no/such/file"))
     with pytest.raises(UsageProblem, match="not this one"):
         building.build(june(), Wanted("own", gpu="h200"))
     assert engine.ran == []
