@@ -21,6 +21,8 @@ from june_cli.main import run
 from june_cli.output import Output
 from june_cli.spec import Job, Service, Workload
 
+NOWHERE = 1  # the port of a protocol nobody serves: what connects there is refused at once
+
 
 @dataclass(frozen=True)
 class Done:
@@ -40,7 +42,8 @@ class Done:
 class FakeEngine:
     """An engine that starts nothing and remembers what it was asked.
 
-    `addresses` says on which loopback port each service answers, for tests that bring their own server.
+    `addresses` says on which loopback port each service answers, for tests that bring their own server. Any
+    other answers nowhere: another June on the machine may hold the usual ports.
     """
 
     addresses: dict[str, int] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class FakeEngine:
         return self._running(service)
 
     def _running(self, service: Service) -> Running:
-        ports = {port.name: self.addresses.get(service.name, port.number) for port in service.ports}
+        ports = {port.name: self.addresses.get(service.name, NOWHERE) for port in service.ports}
         return Running(
             service=service.name,
             engine=self.name,
