@@ -1,16 +1,14 @@
-"""Where a Triton is, and how it has its models: `june model status` and `ready`."""
+"""Where a Triton is."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from june_cli.assistant.repository import ModelState, Repository, served_name
+from june_cli.assistant.repository import Repository
 from june_cli.engine import Engine, Running
 from june_cli.errors import NotReady, UsageProblem
-from june_cli.output import Table
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -39,46 +37,6 @@ class Server:
         return self.engine.log_tail("llm", lines) if self.engine else []
 
 
-@dataclass(frozen=True)
-class Served:
-    """A model as its server has it. state: ready, degraded, loading, unloading, failed or unloaded."""
-
-    model: str
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """Models of one server."""
-
-    address: str
-    models: Sequence[Served]
-
-    def blocks(self) -> list[str | Table]:
-        """A row a model."""
-        rows = [(m.model, m.state, m.reason) for m in self.models]
-        return [Table(("model", "state", "reason"), rows, title=f"Triton at {self.address}")]
-
-
-@dataclass(frozen=True)
-class Answering:
-    """Whether a model writes a token; exit code 4 when it does not."""
-
-    model: str
-    ready: bool
-    reason: str
-
-    @property
-    def exit_code(self) -> int:
-        """4 when it is not ready."""
-        return 0 if self.ready else NotReady.exit_code
-
-    def blocks(self) -> list[str]:
-        """One line."""
-        return [f"{self.model}: {'ready' if self.ready else f'not ready, waits for {self.reason}'}"]
-
-
 def server(june: Invocation, url: str | None) -> Server:
     """The Triton to talk to. NotReady when none runs, UsageProblem when what serves is another kind."""
     if url:
@@ -102,31 +60,3 @@ def server(june: Invocation, url: str | None) -> Server:
             hint='profile tiny in Docker, or service = "llm-triton", has model control',
         )
     return found
-
-
-def status(june: Invocation, name: str | None, *, url: str | None) -> Status:
-    """How the server has its models. READY is believed only of one that writes a token."""
-    triton = server(june, url)
-    if name:
-        triton.repository.state(served_name(name))
-    index = triton.repository.index()
-    found = [_served(triton, one) for one in index if name is None or one.name == served_name(name)]
-    return Status(triton.address, sorted(found, key=lambda one: one.model))
-
-
-def _served(triton: Server, one: ModelState) -> Served:
-    if one.state == "READY":
-        why = triton.repository.probe(one.name, limit_s=PROBE_S)
-        return Served(one.name, "degraded" if why else "ready", f"waits for {why}" if why else "")
-    if one.state in ("LOADING", "UNLOADING"):
-        return Served(one.name, one.state.lower(), "")
-    failed = one.state == "UNAVAILABLE" and one.reason not in ("", "unloaded")
-    return Served(one.name, "failed" if failed else "unloaded", one.reason.split("\n")[0] if failed else "")
-
-
-def ready(june: Invocation, name: str, *, url: str | None) -> Answering:
-    """Whether a model writes a token now."""
-    triton, target = server(june, url), served_name(name)
-    state = triton.repository.state(target).state
-    why = triton.repository.probe(target) if state == "READY" else "a load: it is not loaded"
-    return Answering(name, not why, why)

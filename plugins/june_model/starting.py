@@ -23,7 +23,7 @@ def applies(june: Invocation) -> bool:
 
 def load(june: Invocation, name: str, *, force: bool) -> Loaded:
     """Start the service, which is ready once its model answers; one that runs already is left alone."""
-    _require_own(june, name)
+    require_own(june, name)
     made = identity.read(entries.prepared(june, name))
     if made:
         known = june.roles.catalog.models.get(made.model)
@@ -40,7 +40,7 @@ def load(june: Invocation, name: str, *, force: bool) -> Loaded:
 def unload(june: Invocation, name: str | None) -> Unloaded:
     """Stop the service."""
     if name:
-        _require_own(june, name)
+        require_own(june, name)
     engine = june.engine_of("llm")
     running = engine.find("llm")
     if running is None:
@@ -51,7 +51,8 @@ def unload(june: Invocation, name: str | None) -> Unloaded:
     return Unloaded([running.model], running.address("http"), seconds, before, by=by)
 
 
-def _require_own(june: Invocation, name: str) -> None:
+def require_own(june: Invocation, name: str) -> None:
+    """UsageProblem for a model that is not the one this profile serves."""
     own = june.roles.model_name("llm")
     if name == own:
         return

@@ -101,18 +101,18 @@ def status(
     ] = None,
     url: Url = None,
 ) -> object:
-    """Show how Triton has its models: ready, degraded, loading, failed, unloaded."""
-    from june_model import served
+    """Show where models stand: in the store, and as their server has them."""
+    from june_model import standing
 
-    return served.status(ctx.obj, name, url=url)
+    return standing.status(ctx.obj, name, url=url)
 
 
 @app.command(rich_help_panel=SERVER)
 def ready(ctx: typer.Context, name: Name, url: Url = None) -> object:
     """Say whether a model writes a token now. Exit code 4 if it does not."""
-    from june_model import served
+    from june_model import standing
 
-    return served.ready(ctx.obj, name, url=url)
+    return standing.ready(ctx.obj, name, url=url)
 
 
 repo_app = typer.Typer(help="The entries of Triton's model repository.", no_args_is_help=True)

@@ -155,6 +155,25 @@ def test_a_bundle_carries_a_model_to_a_machine_without_a_network(store: RealJune
     assert ran.json["error"]["code"] == "bundle-unreadable"
 
 
+def test_where_a_model_stands_is_said_also_of_a_server_that_has_only_one(real: RealJune) -> None:
+    small = "smollm2-135m-instruct"
+
+    def standing(name: str) -> list[str]:
+        one = real("model", "status", name, "--json").json["models"][0]
+        return [one["stored"], one["state"]]
+
+    real("model", "download", small)
+    assert standing(small) == ["here", "not served"]
+    assert real("model", "ready", small, "--json", code=4).json["error"]["code"] == "llm-not-running"
+    real("serve", "start", "llm")
+    assert standing(small) == ["here", "ready"]
+    assert standing("qwen3-8b") == ["missing", "not served"]
+    assert real("model", "ready", small, "--json").json["ready"] is True
+    assert [one["model"] for one in real("model", "status", "--json").json["models"]] == [small]
+    assert "stopped" in real("model", "unload", small).out
+    assert standing(small) == ["here", "not served"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "name"),
     [
@@ -168,10 +187,13 @@ def test_a_bundle_carries_a_model_to_a_machine_without_a_network(store: RealJune
         (("model", "export", "big", "-o", "x.june"), 2, "model-not-whole"),
         (("model", "import", "nowhere.june"), 2, "bundle-missing"),
         (("model", "plan", "big", "--gpu", "rtx9999"), 2, "gpu-unknown"),
-        (("model", "load", "big"), 4, "triton-not-running"),
+        (("model", "status"), 4, "llm-not-running"),
+        (("model", "ready", "big"), 2, "no-model-control"),
+        (("model", "status", "bigg"), 2, "model-unknown"),
         (("model", "load", "big", "--url", "http://127.0.0.1:9"), 4, "service-lost"),
-        (("model", "build", "qwen3-8b"), 3, "build-not-there-yet"),
-        (("model", "build", "qwen3-8b", "--trt-engine"), 3, "engine-removed"),
+        (("model", "load", "big"), 2, "no-model-control"),
+        (("model", "build", "qwen3-8b"), 3, "gpu-needed"),
+        (("model", "build", "qwen3-8b", "--trt-engine", "--gpu", "gb10", "--dry-run"), 3, "engine-refused"),
         (("model", "build", "hibari-heart"), 2, "build-not-needed"),
         (("model", "repo", "validate", "nothing"), 2, "entry-unknown"),
     ],
