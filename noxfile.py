@@ -23,7 +23,7 @@ def pinned(*names: str) -> list[str]:
 
 def install(session: nox.Session) -> None:
     """June as a developer has it: editable, with everything that runs on this machine."""
-    session.install("-q", "-e", ".[local,docker]", *DEV)
+    session.install("-q", "-e", ".[local,docker,bot]", *DEV)
 
 
 @nox.session

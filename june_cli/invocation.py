@@ -17,6 +17,7 @@ from june_cli.words import GlobalWords
 if TYPE_CHECKING:
     from june_cli.engine import Engine
     from june_cli.roles import Roles
+    from june_cli.services import Companion
 
 
 @dataclass
@@ -49,8 +50,15 @@ class Invocation:
 
         return Roles.of(self)
 
+    @cached_property
+    def companions(self) -> dict[str, Companion]:
+        """Services beside the profile's, by name."""
+        from june_cli import services
+
+        return services.companions(self.known)
+
     def engine_of(self, role: str) -> Engine:
-        """Where the service of a role runs, or would."""
+        """Where the service of a role, or a companion, runs or would."""
         from june_cli import engine
 
         if self.given_engine:

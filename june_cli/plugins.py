@@ -70,17 +70,18 @@ class Plugin:
             return "(broken: no summary to read)"
         return docstring.partition("\n")[0]
 
-    def part(self, module: str, attribute: str, default: Any = None) -> Any:
+    def part(self, module: str, attribute: str, default: Any = None, *, may_lack: bool = False) -> Any:
         """Import `package.module` and return one attribute; `default` when the plugin has no such module.
 
-        Raises BrokenPlugin when the module is there but does not import, or lacks the attribute.
+        BrokenPlugin when the module is there but does not import, or lacks the attribute unless it may.
         """
         folder = self.folder
         if folder and not (folder / f"{module}.py").exists() and not (folder / module).is_dir():
             return default
         started = time.perf_counter()
         try:
-            return getattr(import_module(f"{self.package}.{module}"), attribute)
+            imported = import_module(f"{self.package}.{module}")
+            return getattr(imported, attribute, default) if may_lack else getattr(imported, attribute)
         except (KeyboardInterrupt, JuneError):
             raise
         except BaseException as error:

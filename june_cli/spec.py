@@ -27,7 +27,8 @@ class Mount:
     """A host folder or file the workload may see, read-only unless said otherwise.
 
     The workload finds it by the variable `env`: `target` in a container, `source` in a process. A folder of
-    June's own that may be empty is made where it is missing; of others' it is an error that they are.
+    June's own that may be empty is made where it is missing; of others' it is an error that they are. Nobody
+    but the workload's user may read one that is `private`.
     """
 
     source: Path
@@ -35,6 +36,7 @@ class Mount:
     env: str
     read_only: bool = True
     made: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pytest
 from june_cli.engine import Running
 from june_cli.main import run
 from june_cli.output import Output
-from june_cli.spec import Job, Service, Workload
+from june_cli.spec import Job, Port, Service, Workload
 
 NOWHERE = 1  # the port of a protocol nobody serves: what connects there is refused at once
 
@@ -90,6 +90,14 @@ class FakeEngine:
         """The service if it was launched and not stopped."""
         service = next((s for s in reversed(self.launched) if s.name == name), None)
         return self._running(service) if service and name not in self.stopped else None
+
+    def reach(self, service: Service, port: Port, running: Running | None) -> str:
+        """On loopback."""
+        return (
+            running.address(port.name)
+            if running
+            else f"127.0.0.1:{self.addresses.get(service.name, NOWHERE)}"
+        )
 
     def names(self) -> list[str]:
         """What was launched and not stopped."""

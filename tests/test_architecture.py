@@ -14,6 +14,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 SOURCES = [p for p in CORE + PLUGINS if "_pb2" not in p.name]
 # What must not be imported to show help. tests/test_startup.py shows that it is not.
 HEAVY = {
+    *("aiohttp", "discord", "markdown_it", "prometheus_client", "sqlite3", "telegram", "yaml"),
     *(
         "asyncio",
         "av",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol, TypeVar, cast
 
 from june_cli.assistant import gpu
 from june_cli.assistant.ports import PORT_TAKEN_EXIT, free_port
@@ -43,17 +43,31 @@ class Place:
         )
 
 
-def program(main: Callable[[Place], None]) -> None:
-    """Run a service's main with logging set up; end with June's exit codes and one line about why."""
+class Named(Protocol):
+    """A place: what every service is told is its name."""
+
+    @property
+    def name(self) -> str:
+        """Of the service."""
+
+
+P = TypeVar("P", bound=Named)
+
+
+def program(main: Callable[[P], None], place_of: Callable[[Mapping[str, str]], P] | None = None) -> None:
+    """Run a service's main with logging set up; end with June's exit codes and one line about why.
+
+    `place_of` reads what the engine told it, where that is more than a `Place`.
+    """
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     _bound_log(os.environ.get("JUNE_LOG_FILE"))
     try:
-        place = Place.of(os.environ)
+        place = (place_of or Place.of)(os.environ)
         if wants_gpu():
             gpu.require(place.name)
-        main(place)
+        main(cast(P, place))
     except JuneError as error:
         log.error("%s", error.message)
         sys.exit(error.exit_code)

@@ -26,12 +26,16 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said. Empty text: nobody spoke. `seconds` is the length of the audio."""
+    """What was said. Empty text: nobody spoke.
+
+    `seconds` is the length of the audio, `speech_s` how much of it was taken for speech.
+    """
 
     text: str
     confidence: float
     seconds: float
     model: str
+    speech_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Stt(_Client):
         request = asr_pb2.RecognizeRequest(config=config, audio=clip.pcm.astype("<i2", copy=False).tobytes())
         with self._explained():
             reply = await self._stub.Recognize(request, timeout=self._timeout_s + clip.seconds)
-        return Transcript(reply.text, reply.confidence, reply.audio_s, reply.model)
+        return Transcript(reply.text, reply.confidence, reply.audio_s, reply.model, reply.speech_s)
 
 
 class Tts(_Client):

@@ -13,7 +13,7 @@ import numpy as np
 
 from june_cli.assistant.audio import Clip, resample
 from june_cli.assistant.llm import LanguageModel, Message, Sampling
-from june_cli.assistant.sentences import Splitter
+from june_cli.assistant.speakable import Speakable, spoken
 from june_cli.assistant.speech import Spoken, Transcript
 from june_cli.errors import BadInput, JuneError
 
@@ -62,7 +62,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Turn:
-    """A finished turn."""
+    """A finished turn. `unspoken`: why there is no speech, or not all of it, where that is no failure."""
 
     question: Transcript
     answer: str
@@ -71,6 +71,7 @@ class Turn:
     seconds: Seconds
     tokens: int
     finish: str
+    unspoken: JuneError | None = None
 
 
 @dataclass(frozen=True)
@@ -79,34 +80,61 @@ class Watch:
 
     heard: Callable[[Transcript], None] = lambda _: None
     wrote: Callable[[str], None] = lambda _: None
+    answered: Callable[[str, str], None] = lambda _answer, _reasoning: None
     spoke: Callable[[Spoken], None] = lambda _: None
 
 
 async def run(
-    question: Clip,
+    question: Clip | Transcript,
     *,
-    stt: Recogniser,
+    stt: Recogniser | None = None,
     llm: LanguageModel,
-    tts: Synthesiser,
+    tts: Synthesiser | None,
     persona: Persona,
     history: Sequence[Message] = (),
     watch: Watch | None = None,
+    voice_optional: bool = False,
 ) -> Turn:
-    """Hear the question, answer it, speak the answer.
+    """Hear the question, answer it, speak the answer. Without `tts` nothing is spoken.
 
+    A question that was typed, or heard before, comes as its Transcript and needs no `stt`.
     BadInput `nothing-said` when nobody speaks in the audio, `nothing-answered` when the model stays silent.
-    If a service fails, everything still under way is cancelled and its error is raised.
+    If a service fails, everything still under way is cancelled and its error is raised; with
+    `voice_optional` a voice that fails costs the speech alone.
     """
-    return await _Run(stt, llm, tts, persona, watch or Watch()).go(question, history)
+    return await _Run(stt, llm, tts, persona, watch or Watch(), voice_optional).go(question, history)
+
+
+async def speak(text: str, tts: Synthesiser, *, voice: str = "") -> Clip:
+    """A finished answer, read aloud: without its code, tables and links. Empty when nothing of it can be."""
+    chunks = [chunk for sentence in spoken(text) async for chunk in _said(tts, sentence, voice)]
+    return _joined([chunk.clip for chunk in chunks])
+
+
+async def _said(tts: Synthesiser, sentence: str, voice: str) -> AsyncIterator[Spoken]:
+    try:
+        async for chunk in tts.speak(sentence, voice=voice):
+            yield chunk
+    except JuneError as error:
+        if error.code != "text-unspeakable":  # a sentence of nothing but symbols is no failed turn
+            raise
 
 
 class _Run:
     """The state of one turn."""
 
     def __init__(
-        self, stt: Recogniser, llm: LanguageModel, tts: Synthesiser, persona: Persona, watch: Watch
+        self,
+        stt: Recogniser | None,
+        llm: LanguageModel,
+        tts: Synthesiser | None,
+        persona: Persona,
+        watch: Watch,
+        voice_optional: bool,
     ) -> None:
         self._stt, self._llm, self._tts, self._persona, self._watch = stt, llm, tts, persona, watch
+        self._voice_optional = voice_optional
+        self._unspoken: JuneError | None = None
         self._began = time.perf_counter()
         self._seconds = Seconds()
         self._sentences: asyncio.Queue[str | None] = asyncio.Queue(PENDING_SENTENCES)
@@ -118,8 +146,8 @@ class _Run:
     def _now(self) -> float:
         return time.perf_counter() - self._began
 
-    async def go(self, question: Clip, history: Sequence[Message]) -> Turn:
-        transcript = await self._stt.recognise(question)
+    async def go(self, question: Clip | Transcript, history: Sequence[Message]) -> Turn:
+        transcript = await self._heard(question)
         self._seconds.stt = self._now()
         if not transcript.text:
             raise BadInput(
@@ -134,7 +162,8 @@ class _Run:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(messages))
-                tasks.create_task(self._speak())
+                if self._tts:
+                    tasks.create_task(self._speak(self._tts))
         except BaseExceptionGroup as group:  # not except*: what that raises comes in a group again
             if ours := group.subgroup(JuneError):
                 raise _first(ours) from None
@@ -153,10 +182,18 @@ class _Run:
             seconds=self._seconds,
             tokens=self._tokens,
             finish=self._finish,
+            unspoken=self._unspoken,
         )
 
+    async def _heard(self, question: Clip | Transcript) -> Transcript:
+        if isinstance(question, Transcript):
+            return question
+        if self._stt is None:
+            raise ValueError("a spoken question needs a recogniser")
+        return await self._stt.recognise(question)
+
     async def _write(self, messages: Sequence[Message]) -> None:
-        started, splitter = self._now(), Splitter()
+        started, speakable = self._now(), Speakable()
         async with aclosing(self._llm.stream(messages, self._persona.sampling)) as deltas:
             async for delta in deltas:
                 if delta.text and not self._answer:
@@ -166,26 +203,31 @@ class _Run:
                     self._watch.wrote(delta.text)
                 self._reasoning.append(delta.reasoning)
                 self._tokens, self._finish = delta.tokens or self._tokens, delta.finish or self._finish
-                for sentence in splitter.push(delta.text):
+                for sentence in speakable.push(delta.text) if self._tts else ():
                     await self._sentences.put(sentence)
-        for sentence in splitter.finish():
-            await self._sentences.put(sentence)
         self._seconds.llm = self._now() - started
-        await self._sentences.put(None)
+        self._watch.answered("".join(self._answer).strip(), "".join(self._reasoning).strip())
+        if self._tts:
+            for sentence in speakable.finish():
+                await self._sentences.put(sentence)
+            await self._sentences.put(None)
 
-    async def _speak(self) -> None:
+    async def _speak(self, tts: Synthesiser) -> None:
         while (sentence := await self._sentences.get()) is not None:
+            if self._unspoken:
+                continue
             asked = self._now()
             try:
-                async for spoken in self._tts.speak(sentence, voice=self._persona.voice):
+                async for chunk in _said(tts, sentence, self._persona.voice):
                     if not self._chunks:
                         self._seconds.tts_first_audio = self._now() - asked
                         self._seconds.first_audio = self._now()
-                    self._chunks.append(spoken.clip)
-                    self._watch.spoke(spoken)
+                    self._chunks.append(chunk.clip)
+                    self._watch.spoke(chunk)
             except JuneError as error:
-                if error.code != "text-unspeakable":  # a sentence of nothing but symbols is no failed turn
+                if not self._voice_optional:
                     raise
+                self._unspoken = error
 
 
 def _first(group: BaseExceptionGroup[JuneError]) -> JuneError:

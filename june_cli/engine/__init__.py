@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from june_cli import nearest
 from june_cli.errors import JuneError, UsageProblem
-from june_cli.spec import Job, Service, Workload
+from june_cli.spec import Job, Port, Service, Workload
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -84,6 +84,9 @@ class Engine(Protocol):
 
     def find(self, name: str) -> Running | None:
         """The running service of that name, if there is one."""
+
+    def reach(self, service: Service, port: Port, running: Running | None) -> str:
+        """`host:port` where other services of this engine reach one, or would if it ran."""
 
     def names(self) -> list[str]:
         """Every service this engine knows to run."""

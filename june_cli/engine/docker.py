@@ -27,7 +27,7 @@ from june_cli.engine.locks import Uses, in_use, locked
 from june_cli.engine.refusals import start_explained
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import JuneError, MachineLacks
-from june_cli.spec import Job, Service, Workload
+from june_cli.spec import Job, Port, Service, Workload
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -139,6 +139,11 @@ class DockerEngine:
             with self._locked(name):
                 found = self._swept(name)
         return inspection.running(found) if found and inspection.lives(found) else None
+
+    def reach(self, service: Service, port: Port, running: Running | None) -> str:
+        """By the container's name, on June's network, at the port inside: it outlives every restart."""
+        del running
+        return f"{self._name(service.name)}:{port.number}"
 
     def names(self) -> list[str]:
         """Every service that runs as a container of this home."""

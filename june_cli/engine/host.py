@@ -50,6 +50,9 @@ class Host:
         """Make the copies of secrets and the authority's file that its container will see."""
         user = runs_as(os.getuid(), os.getgid())
         for mount in workload.mounts:
+            if mount.private:
+                _private(mount.source, user)
+                continue
             if mount.made:
                 shared(mount.source)
                 if not mount.read_only and os.getuid() == 0:
@@ -77,8 +80,9 @@ class Host:
         for workload in workloads:
             owner = f" -o {user[0]} -g {user[1]}" if os.getuid() == 0 else ""
             for mount in (m for m in workload.mounts if m.made and not m.source.is_dir()):
-                whose = "" if mount.read_only else owner
-                lines.append(f"install -d -m 0755{whose} {shlex.quote(str(mount.source))}")
+                rights = "0700" if mount.private else "0755"
+                rights += "" if mount.read_only else owner
+                lines.append(f"install -d -m {rights} {shlex.quote(str(mount.source))}")
             for secret in workload.secrets:
                 target = self._secret(workload.name, secret.name)
                 lines.append(
@@ -105,6 +109,14 @@ class Host:
 
     def _secret(self, workload: str, name: str) -> Path:
         return self._folder / "secrets" / workload / name
+
+
+def _private(folder: Path, user: tuple[int, int]) -> None:
+    """A folder that a container writes to, which nobody but its user may read."""
+    made(folder)
+    if os.getuid() == 0:
+        with writable(folder):
+            os.chown(folder, *user)
 
 
 def _copied(source: Path, target: Path, user: tuple[int, int]) -> None:

@@ -19,7 +19,7 @@ from june_cli.engine.locks import in_use
 from june_cli.engine.processes import MARK, busy_s, end_group, ending, resident_bytes, strays, tree
 from june_cli.engine.record import Proc, Record, Records, boot_id, me
 from june_cli.engine.signals import uninterrupted
-from june_cli.spec import Job, Service, Workload
+from june_cli.spec import Job, Port, Service, Workload
 
 if TYPE_CHECKING:
     from june_cli.output import Output
@@ -95,6 +95,11 @@ class ProcessEngine:
             with self._records.locked(name):
                 record = self._swept(name)
         return _running(record) if record else None
+
+    def reach(self, service: Service, port: Port, running: Running | None) -> str:
+        """On loopback, like everybody else."""
+        del service
+        return running.address(port.name) if running else f"127.0.0.1:{port.number}"
 
     def names(self) -> list[str]:
         """Every service with a live record."""

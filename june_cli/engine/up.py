@@ -13,7 +13,7 @@ from june_cli.assistant.ports import PORT_TAKEN_EXIT
 from june_cli.engine import Engine, Running
 from june_cli.engine.ready import POLL_S, Wait
 from june_cli.engine.signals import uninterrupted
-from june_cli.errors import JuneError, NotReady
+from june_cli.errors import JuneError, NotReady, UsageProblem
 from june_cli.spec import Service
 from june_cli.store import fetch, where
 
@@ -35,25 +35,53 @@ class Placed:
     service: Service
 
     @classmethod
-    def of(cls, invocation: Invocation, role: str) -> Placed:
-        """The service of a role, made for the engine that runs it or would."""
-        engine = invocation.engine_of(role)
-        return cls(engine, invocation.roles.service(role, engine.name))
+    def of(cls, invocation: Invocation, name: str) -> Placed:
+        """The service of a role, or a companion, made for the engine that runs it or would."""
+        engine = invocation.engine_of(name)
+        companion = invocation.companions.get(name)
+        if companion is None:
+            return cls(engine, invocation.roles.service(name, engine.name))
+        near = {role: _reached(invocation, role, engine, name) for role in companion.needs}
+        return cls(engine, companion.make(invocation, near))
+
+
+def _reached(invocation: Invocation, role: str, engine: Engine, companion: str) -> str:
+    """Where a companion reaches the service of a role: at the service's first port."""
+    needed = Placed.of(invocation, role)
+    if needed.engine.name != engine.name:
+        raise UsageProblem(
+            "engines-differ",
+            f"{companion} would run in engine {engine.name!r}, and {role} runs in {needed.engine.name!r}.",
+            hint=f"june serve stop {role}, or --engine {needed.engine.name}",
+        )
+    return engine.reach(needed.service, needed.service.ports[0], engine.find(role))
+
+
+def with_needed(invocation: Invocation, names: Sequence[str]) -> list[str]:
+    """The roles among some names, and those that the companions among them need."""
+    asked = [name for name in names if name not in invocation.companions]
+    needed = [role for name in names if name not in asked for role in invocation.companions[name].needs]
+    return list(dict.fromkeys([*asked, *needed]))
 
 
 @contextmanager
 def using(
-    invocation: Invocation, roles: Sequence[str], *, keep: bool = False, force: bool = False
+    invocation: Invocation, names: Sequence[str], *, keep: bool = False, force: bool = False
 ) -> Iterator[dict[str, Running]]:
-    """The services of some roles, by role, ready for the length of the block.
+    """The services of some roles, and companions with what they need, ready for the length of the block.
 
     Models are fetched first, if the memory of this machine is enough for what has to be started, or `force`
     is set. Services that run already are joined. Afterwards this run lets go of them: those it started end,
     unless `keep`, or another june uses them.
     """
-    services = prepared(invocation, roles, force=force)
+    services = prepared(invocation, with_needed(invocation, names), force=force)
     try:
         running = start(services, invocation)
+        beside = {name: Placed.of(invocation, name) for name in names if name not in services}
+        for placed in beside.values():
+            placed.engine.prepare([placed.service], invocation.out)
+        services |= beside
+        running |= start(beside, invocation)
         if keep:
             passing = {role: placed for role, placed in services.items() if not running[role].kept}
             running |= side_by_side(lambda p: p.engine.launch(p.service, keep=True), passing)
@@ -141,6 +169,8 @@ def start(services: Mapping[str, Placed], invocation: Invocation) -> dict[str, R
     """
     names = ", ".join(placed.service.name for placed in services.values())
     services = dict(sorted(services.items(), key=lambda entry: -_weight(entry[1].service)))
+    if not services:
+        return {}
     with invocation.out.progress(f"Starting {names}") as bar:
         running = side_by_side(lambda p: p.engine.launch(p.service, keep=False), services)
         for launched in running.values():
@@ -208,13 +238,15 @@ class Planned:
         return [*(f"# fetch model {name}" for name in self.fetch), *self.prerequisites, *self.run]
 
 
-def planned(invocation: Invocation, roles: Sequence[str], *, keep: bool = False) -> Planned:
-    """What `using` would do for these roles, without doing any of it."""
+def planned(invocation: Invocation, names: Sequence[str], *, keep: bool = False) -> Planned:
+    """What `using` would do for these roles and companions, without doing any of it."""
+    roles = with_needed(invocation, names)
     models = [invocation.roles.model(role) for role in roles]
     missing = [m.name for m in models if m and where.damage(m.folder(invocation.roles.models))]
     for role in roles:
         invocation.roles.refuse_large_on_cpu(role)
-    placed = [Placed.of(invocation, role) for role in roles]
+    beside = [name for name in names if name not in roles]
+    placed = [Placed.of(invocation, name) for name in [*roles, *beside]]
     engines = {p.engine.name: p.engine for p in placed}
     before = [
         line

@@ -14,12 +14,12 @@ app = typer.Typer(help="Services: start them and leave them running, watch, stop
 
 def _names(ctx: typer.Context, incomplete: str) -> list[str]:
     june: Invocation = ctx.find_root().obj
-    return [role for role in june.roles.roles if role.startswith(incomplete)]
+    return [name for name in [*june.roles.roles, *june.companions] if name.startswith(incomplete)]
 
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(help="stt, llm, tts; default: all of the profile.", autocompletion=_names),
+    typer.Argument(help="stt, llm, tts, telegram, …; default: all of the profile.", autocompletion=_names),
 ]
 
 
@@ -93,5 +93,5 @@ def logs(
 
     control.show_logs(ctx.obj, services, lines)
     if follow:
-        control.follow_all(ctx.obj, control.known_roles(ctx.obj, services))
+        control.follow_all(ctx.obj, control.known(ctx.obj, services, running=True))
     raise typer.Exit

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from june_cli import nearest
 from june_cli.engine import that_logged
-from june_cli.engine.up import planned, require_fit, side_by_side, using
+from june_cli.engine.up import planned, require_fit, side_by_side, using, with_needed
 from june_cli.errors import JuneError, NotReady, UsageProblem
-from june_serve.status import Statuses, status_all
+from june_serve.status import Statuses, beside, status_all
 
 if TYPE_CHECKING:
     from june_cli.engine.up import Planned
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def start_all(june: Invocation, names: Sequence[str] | None, *, force: bool = False) -> Statuses | Planned:
     """Bring services up together and leave them."""
-    roles = known_roles(june, names)
+    roles = known(june, names)
     if june.words.dry_run:
         return planned(june, roles, keep=True)
     with using(june, roles, keep=True, force=force) as running:
@@ -31,7 +31,7 @@ def start_all(june: Invocation, names: Sequence[str] | None, *, force: bool = Fa
 
 def foreground(june: Invocation, names: Sequence[str] | None, *, force: bool = False) -> None:
     """Bring services up and show what they say until one ends or Ctrl-C; those it started end too."""
-    roles = known_roles(june, names)
+    roles = known(june, names)
     with using(june, roles, force=force) as running:
         june.out.note(f"{', '.join(roles)}: ready. Ctrl-C ends.")
         ended = follow_all(june, roles, until_first=True)
@@ -45,14 +45,14 @@ def restart_all(june: Invocation, names: Sequence[str] | None, *, force: bool = 
     """Stop services and start them again; those that could never start are refused before any is stopped."""
     if not june.words.dry_run:
         if not force:
-            require_fit(june, known_roles(june, names), restart=True)
+            require_fit(june, with_needed(june, known(june, names)), restart=True)
         stop_all(june, names)
     return start_all(june, names, force=force)
 
 
 def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
     """Stop services, side by side; those that do not run are no error."""
-    roles = known_roles(june, names)
+    roles = known(june, names, running=True)
     if not june.words.dry_run:
         stops = {role: partial(june.engine_of(role).stop, role) for role in roles}
         with june.out.progress(f"Stopping {', '.join(roles)}"):
@@ -62,7 +62,7 @@ def stop_all(june: Invocation, names: Sequence[str] | None) -> Statuses:
 
 def show_logs(june: Invocation, names: Sequence[str] | None, lines: int) -> None:
     """The tails of the logs: text with the service in front, or JSON lines."""
-    roles = known_roles(june, names)
+    roles = known(june, names, running=True)
     for role in roles:
         for line in that_logged(june, role).log_tail(role, lines):
             _show(june, role, line, several=len(roles) > 1)
@@ -104,13 +104,15 @@ def _show(june: Invocation, role: str, line: str, *, several: bool) -> None:
     june.out.write(f"{role}: {line}\n" if several else f"{line}\n")
 
 
-def known_roles(june: Invocation, names: Sequence[str] | None) -> list[str]:
-    """The roles that were named, each once; all of the profile without names."""
-    known = list(june.roles.roles)
+def known(june: Invocation, names: Sequence[str] | None, *, running: bool = False) -> list[str]:
+    """The services that were named, each once. Without names all of the profile, and where `running` counts,
+    the companions that run or were to stay.
+    """
+    offered = [*june.roles.roles, *june.companions]
     for name in names or ():
-        if name not in known:
-            hint = nearest.hint(name, known)
+        if name not in offered:
+            hint = nearest.hint(name, offered)
             raise UsageProblem(
                 "service-unknown", f"profile {june.roles.profile!r} has no {name!r}.", hint=hint
             )
-    return list(dict.fromkeys(names or known))
+    return list(dict.fromkeys(names or [*june.roles.roles, *(beside(june) if running else ())]))

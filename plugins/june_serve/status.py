@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from june_cli.engine.ready import BROKEN, ready_now
 from june_cli.engine.up import Placed, side_by_side
+from june_cli.errors import JuneError
 from june_cli.output import Table
+from june_cli.spec import Port, Ready, Service
 
 if TYPE_CHECKING:
-    from june_cli.engine import Running
+    from june_cli.engine import Engine, Running
     from june_cli.invocation import Invocation
 
 WATCH_S = 2.0
@@ -73,16 +75,26 @@ def _age(seconds: float) -> str:
 
 
 def status_all(june: Invocation, answered: Mapping[str, Running] | None = None) -> Statuses:
-    """Services of the profile as they are now, looked at side by side.
+    """Services of the profile as they are now, and companions that run or were to stay, side by side.
 
     Those that have `answered` a moment ago are not asked again.
     """
     known = answered or {}
     looks = {
-        role: partial(_status, june, role, Placed.of(june, role), known.get(role))
-        for role in june.roles.roles
+        role: partial(_status, june, role, _placed(june, role), known.get(role))
+        for role in [*june.roles.roles, *(answered or ()), *beside(june)]
     }
     return Statuses(june.roles.profile, list(side_by_side(lambda look: look(), looks).values()))
+
+
+def beside(june: Invocation) -> list[str]:
+    """The companions that run, or were to and have ended."""
+    found = []
+    for name in june.companions:
+        engine = june.engine_of(name)
+        if engine.find(name) or engine.ended(name):
+            found.append(name)
+    return found
 
 
 def watch(june: Invocation) -> None:
@@ -98,16 +110,27 @@ def watch(june: Invocation) -> None:
         time.sleep(WATCH_S)
 
 
-def _status(june: Invocation, role: str, placed: Placed, answered: Running | None) -> ServiceStatus:
-    engine, service = placed.engine, placed.service
+def _placed(june: Invocation, name: str) -> Placed | None:
+    """None for a companion that runs and that the configuration of now could not make."""
+    try:
+        return Placed.of(june, name)
+    except JuneError:
+        if name in june.companions:
+            return None
+        raise
+
+
+def _status(june: Invocation, role: str, placed: Placed | None, answered: Running | None) -> ServiceStatus:
+    engine = placed.engine if placed else june.engine_of(role)
+    needed = placed.service.gpu if placed else None
     running = answered or engine.find(role)
-    gpu = ("all" if service.gpu.count < 0 else str(service.gpu.count)) if service.gpu else ""
+    gpu = ("all" if needed.count < 0 else str(needed.count)) if needed else ""
     if running is None:
         why = engine.ended(role)
         state = "failed" if why else "stopped"
-        model = june.roles.model_name(role)
+        model = "" if role in june.companions else june.roles.model_name(role)
         return ServiceStatus(role, engine.name, state, why, {}, model, bool(why), 0.0, 0, gpu, "")
-    state, reason = ("ready", "") if answered else _condition(placed, running)
+    state, reason = ("ready", "") if answered else _condition(placed or _own(engine, running), running)
     return ServiceStatus(
         service=role,
         engine=engine.name,
@@ -121,6 +144,13 @@ def _status(june: Invocation, role: str, placed: Placed, answered: Running | Non
         gpu=gpu,
         image=running.image,
     )
+
+
+def _own(engine: Engine, running: Running) -> Placed:
+    """A service of which no more is known than that it runs, and where it listens."""
+    ports = tuple(Port(name, number, "") for name, number in running.ports.items())
+    service = Service(running.service, "", "", (), ports=ports, ready=Ready("http", path="/health"))
+    return Placed(engine, service)
 
 
 def _condition(placed: Placed, running: Running) -> tuple[str, str]:
@@ -141,5 +171,5 @@ def _condition(placed: Placed, running: Running) -> tuple[str, str]:
     changed = running.spec_hash != placed.service.hash
     return (
         "ready",
-        "runs with other settings than the profile's now; june serve applies them" if changed else "",
+        "runs with other settings than those of now; june serve applies them" if changed else "",
     )

@@ -195,7 +195,7 @@ def test_a_docker_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
     [
         ("june s", {"serve", "stt"}),
         ("june stt ", {"transcribe", "check"}),
-        ("june serve stop ", {"stt", "llm", "tts"}),
+        ("june serve stop ", {"stt", "llm", "tts", "telegram", "discord"}),
         ("june config show t", {"talk", "tts"}),
         ("june talk --j", {"--json"}),
         ("june --json stt c", {"check"}),

@@ -1,0 +1,1 @@
+"""Bots: answer people on Telegram and Discord, by text and by voice."""

@@ -1,0 +1,270 @@
+"""One message from its arrival to its answer, in stages: the ledger knows each before the next begins."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from june_bot import hearing, planning, said
+from june_bot.chat_commands import Commands, parsed
+from june_bot.delivery import Delivery
+from june_bot.entries import Entry
+from june_bot.live import Live, indicate
+from june_bot.settings import Settings
+from june_bot.used import Used, service_of
+from june_bot.words import Blocked, Busy, Choice, TooLarge
+from june_cli.assistant import turn as turns
+from june_cli.assistant.audio import Clip, decode
+from june_cli.assistant.llm import Message
+from june_cli.assistant.speech import Spoken, Transcript
+from june_cli.errors import BadInput, JuneError
+
+log = logging.getLogger("june.bot")
+YES, NO = "yes", "no"
+
+
+@dataclass
+class Answering:
+    """Answers one bot's messages."""
+
+    delivery: Delivery
+    used: Used
+    settings: Settings
+    commands: Commands
+    admission: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.admission = asyncio.Semaphore(self.settings.turns)
+        self.ledger, self.seen = self.delivery.ledger, self.delivery.seen
+
+    async def answer(self, entry: Entry) -> None:
+        """Take a message from the state it is in to its end. Whatever fails, the person is told."""
+        choices: tuple[Choice, ...] = ()
+        try:
+            if entry.state == "received":
+                choices = await self._understand(entry)
+            if entry.state == "transcribed":
+                await self._turn(entry)
+        except Blocked:
+            raise
+        except TooLarge:
+            self._failed(entry, BadInput("file-too-large", "the platform does not hand out that file."))
+        except JuneError as error:
+            self._failed(entry, error)
+        except Exception as error:
+            log.exception("a turn failed", extra={"number": entry.id})
+            self._failed(entry, error)
+        await self.delivery.texts(entry, choices)
+        await self._voice(entry)
+        self.ledger.advance(entry, "delivered")
+        self.seen.messages.labels("delivered").inc()
+
+    async def cancelled(self, entry: Entry) -> None:
+        """Somebody stopped it: what is on the screen stays, and says so."""
+        parts = self.ledger.parts(entry)
+        begun = next((p for p in parts if p.state in ("preview", "sending") and p.kind == "text"), None)
+        if begun:
+            shown = begun.raw.removesuffix(" …")
+            self.ledger.note(entry, answer=f"{shown}\n\n{said.STOPPED}")
+            await self.delivery.texts(entry)
+        self.ledger.advance(entry, "cancelled")
+        self.seen.messages.labels("cancelled").inc()
+
+    async def _understand(self, entry: Entry) -> tuple[Choice, ...]:
+        """Find out what is asked. Sets either the question, or at once the answer; returns buttons for it."""
+        one = entry.incoming
+        late = bool(one.sent_at) and time.time() - one.sent_at > self.settings.stale_s
+        if one.kind == "stranger":
+            self._settle(entry, said.private(one))
+        elif late and one.kind != "command":
+            self._settle(entry, said.STALE)
+        elif one.kind == "busy":
+            self._settle(entry, said.BUSY)
+        elif one.kind == "command" and parsed(one.text)[0] == "retry":
+            self._again(entry)
+        elif one.kind == "command":
+            self._settle(entry, await self.commands.answer(entry))
+        elif one.kind == "button":
+            self._confirmed(entry)
+        elif one.kind == "voice":
+            return await self._hear(entry)
+        elif one.kind == "text":
+            self._transcribed(entry, one.text)
+        else:
+            self._settle(entry, said.ANOTHER)
+        return ()
+
+    async def _hear(self, entry: Entry) -> tuple[Choice, ...]:
+        audio, limits = entry.incoming.audio, self.delivery.platform.limits
+        if audio is None or audio.bytes > limits.download_bytes:
+            raise TooLarge
+        if audio.seconds > self.settings.max_seconds + 1:
+            raise BadInput("audio-too-long", f"{audio.seconds:.0f} s of sound are too much.")
+        async with self._working(entry, lambda: "typing"):
+            fetched = await self.delivery.platform.fetch(audio)
+            clip = await asyncio.to_thread(decode, fetched, max_s=self.settings.max_seconds)
+            began = time.perf_counter()
+            async with self.admission:
+                transcript = await self.used.recognise(clip)
+            self.seen.stages.labels("stt").observe(time.perf_counter() - began)
+        judged = await asyncio.to_thread(hearing.verdict, clip, transcript)
+        if judged == "nothing":
+            self._settle(entry, said.SILENCE, confidence=transcript.confidence)
+            return ()
+        if judged == "uncertain":
+            text = said.SURE.format(heard=" ".join(transcript.text.split()))
+            self._settle(entry, text, heard=transcript.text, confidence=transcript.confidence)
+            return Choice("Yes", f"{YES}:{entry.id}"), Choice("No", f"{NO}:{entry.id}")
+        self._transcribed(entry, transcript.text, confidence=transcript.confidence)
+        return ()
+
+    def _transcribed(self, entry: Entry, text: str, *, confidence: float = 1.0) -> None:
+        self.ledger.advance(entry, "transcribed", heard=text.strip(), confidence=confidence, turn=True)
+
+    def _settle(self, entry: Entry, answer: str, **known: object) -> None:
+        """The answer is known without a turn."""
+        self.ledger.advance(entry, "answered", answer=answer, **known)
+
+    def _again(self, entry: Entry) -> None:
+        before = self.ledger.last_turn(entry.incoming.chat, entry.id)
+        if before is None:
+            return self._settle(entry, "There is no question to answer again.")
+        self.ledger.note(before, turn=False)
+        return self._transcribed(entry, before.heard, confidence=before.confidence)
+
+    def _confirmed(self, entry: Entry) -> None:
+        """A button under a transcript that was read back."""
+        word, _, number = entry.incoming.text.partition(":")
+        asked = self.ledger.entry(int(number)) if number.isdigit() else None
+        if asked is None or asked.incoming.user != entry.incoming.user or not asked.heard:
+            return self._settle(entry, "That question is not mine any more. Please ask again.")
+        if word != YES:
+            return self._settle(entry, "Then please say it again, or write it.")
+        return self._transcribed(entry, asked.heard, confidence=asked.confidence)
+
+    def _spoken_to(self, entry: Entry) -> bool:
+        """Whether the answer is to be spoken as well."""
+        policy = self.commands.voice_of(entry.incoming.chat)
+        by_voice = entry.incoming.kind == "voice" or entry.incoming.kind == "button"
+        return entry.turn and (policy == "always" or (policy == "mirror" and by_voice))
+
+    async def _turn(self, entry: Entry) -> None:
+        """Have it answered and spoken. The text is delivered while the voice still speaks."""
+        aloud, stage = self._spoken_to(entry), ["typing"]
+        named = self.commands.persona_of(entry.incoming.chat)
+        before = self.ledger.history(entry.incoming.chat, entry.id, self.settings.history)
+        history = [m for q, a in before for m in (Message("user", q), Message("assistant", a))]
+        live, whole = Live(self.delivery, entry), asyncio.Event()
+        if entry.incoming.kind == "voice":
+            await self.delivery.heard(entry, entry.heard)
+
+        def answered(answer: str, reasoning: str) -> None:
+            del reasoning
+            if answer:
+                self.ledger.advance(entry, "answered", answer=answer)
+                stage[0] = "recording"
+                whole.set()
+
+        watch = turns.Watch(wrote=live.wrote, answered=answered, spoke=_nothing)
+        question = Transcript(entry.heard, entry.confidence, 0.0, "")
+        async with self._working(entry, lambda: _busy(stage[0])), self.admission:
+            live.start()
+            turn = asyncio.create_task(
+                self.used.turn(question, named.persona, history, watch, aloud=aloud), name=f"turn-{entry.id}"
+            )
+            try:
+                await _first_of(turn, whole)
+                await live.finish()
+                if whole.is_set():
+                    await self.delivery.texts(entry)
+                done = await turn
+            finally:
+                turn.cancel()
+                await live.finish()
+        self._measured(done)
+        self.ledger.note(entry, stages=_stages(done))
+        if done.unspoken:
+            await self._voiceless(entry, done.unspoken)
+        else:
+            await self._keep(entry, done.speech)
+
+    async def _voice(self, entry: Entry) -> None:
+        """The spoken answer: the one that was made, or after a restart a new one of the same text."""
+        if not self._spoken_to(entry) or entry.error_id:
+            return
+        voice = self.ledger.speech(entry)
+        if voice is None and entry.state == "answered":
+            try:
+                persona = self.commands.persona_of(entry.incoming.chat).persona
+                async with self._working(entry, lambda: "recording"), self.admission:
+                    await self._keep(entry, await self.used.speak(entry.answer, persona.voice))
+            except JuneError as error:
+                await self._voiceless(entry, error)
+            voice = self.ledger.speech(entry)
+        if voice:
+            async with self._working(entry, lambda: "uploading"):
+                await self.delivery.voice(entry, voice)
+
+    async def _keep(self, entry: Entry, speech: Clip) -> None:
+        """Keep the speech until it is delivered, encoded so that the platform shows it as a voice message."""
+        voice = await asyncio.to_thread(planning.voice, speech, self.delivery.platform.limits)
+        if voice:
+            self.ledger.keep_speech(entry, voice)
+            self.ledger.advance(entry, "spoken")
+
+    async def _voiceless(self, entry: Entry, error: JuneError) -> None:
+        """The voice failed, and the text is there: whoever waits for the voice is told."""
+        sentence, number = said.of(error, "tts", seconds=0)
+        technical = said.technical(error)
+        self.ledger.note(entry, error_id=number, error=technical)
+        log.warning("no voice", extra={"number": entry.id, "error_id": number, "why": technical})
+        await self.delivery.notice(entry, sentence)
+
+    def _failed(self, entry: Entry, error: BaseException) -> None:
+        sentence, number = said.of(error, service_of(error), seconds=self.settings.max_seconds)
+        technical = said.technical(error)
+        self.ledger.advance(entry, "answered", answer=sentence, turn=False, error_id=number, error=technical)
+        self.seen.errors.labels(error.code if isinstance(error, JuneError) else "bug").inc()
+        log.warning("not answered", extra={"number": entry.id, "error_id": number, "why": technical})
+
+    @asynccontextmanager
+    async def _working(self, entry: Entry, what: object) -> AsyncIterator[None]:
+        """Shows the indicator for as long as the block lasts."""
+        shown = asyncio.create_task(indicate(self.delivery, entry, what))  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            shown.cancel()
+            with suppress(asyncio.CancelledError):
+                await shown
+
+    def _measured(self, done: turns.Turn) -> None:
+        self.seen.stages.labels("llm").observe(done.seconds.llm)
+        if len(done.speech.pcm):
+            self.seen.stages.labels("tts").observe(max(0.0, done.seconds.total - done.seconds.llm))
+
+
+def _stages(done: turns.Turn) -> dict[str, float]:
+    seconds = done.seconds
+    return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "first_audio": seconds.first_audio}
+
+
+def _nothing(_: Spoken) -> None:
+    """Chunks are sent as one voice message."""
+
+
+def _busy(stage: str) -> Busy:
+    return "recording" if stage == "recording" else "typing"
+
+
+async def _first_of(turn: asyncio.Task[turns.Turn], whole: asyncio.Event) -> None:
+    """Until the answer is whole, or the turn is over without one."""
+    waiting = asyncio.create_task(whole.wait())
+    try:
+        await asyncio.wait({turn, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

@@ -1,0 +1,62 @@
+"""The bot's own port: whether it is well, its metrics, and where a platform's webhook arrives."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from june_bot.seen import Seen
+
+MAX_BYTES = 1024 * 1024
+SECRET = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the name of a header
+Hook = Callable[[dict[str, Any]], None]
+
+
+async def serve(host: str, port: int, seen: Seen, hook: Hook | None, secret: str) -> web.AppRunner:
+    """Listen; the runner's `cleanup` ends it. OSError when the port is taken."""
+    app = web.Application(client_max_size=MAX_BYTES)
+    app.router.add_get("/health", _health(seen))
+    app.router.add_get("/metrics", _metrics(seen))
+    if hook:
+        app.router.add_post("/webhook", _webhook(hook, secret))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
+
+
+def _health(seen: Seen) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def health(_: web.Request) -> web.Response:
+        why = seen.unhealthy
+        return web.json_response({"healthy": not why, "reason": why}, status=503 if why else 200)
+
+    return health
+
+
+def _metrics(seen: Seen) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=seen.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    return metrics
+
+
+def _webhook(hook: Hook, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """What comes without the secret is refused unread."""
+
+    async def webhook(request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), secret.encode()):
+            return web.Response(status=403)
+        try:
+            content = json.loads(await request.read())
+        except (ValueError, RecursionError):
+            return web.Response(status=400)
+        if not isinstance(content, dict):
+            return web.Response(status=400)
+        hook(content)  # written down before the platform hears that it was received
+        return web.Response()
+
+    return webhook

@@ -1,0 +1,171 @@
+"""One bot, put together: its platform, its ledger, its desk, its port; and how it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from june_bot import app
+from june_bot.access import Door
+from june_bot.answering import Answering
+from june_bot.chat_commands import Commands
+from june_bot.delivery import Delivery
+from june_bot.desk import Desk
+from june_bot.ledger import Ledger
+from june_bot.pacing import Pacer
+from june_bot.persona import Named
+from june_bot.seen import Seen
+from june_bot.used import Used
+from june_bot.words import Elsewhere, Platform, Unauthorised, Unreached, Unsure
+from june_cli.errors import JuneError, UsageProblem
+
+if TYPE_CHECKING:
+    from june_bot.server import Place
+
+log = logging.getLogger("june.bot")
+BACKOFF_S, MOST_BACKOFF_S = 1.0, 60.0
+TIDY_S = 3600.0
+LEAVE_S = 2.0  # for what is being sent at the end
+DAY_S = 86_400.0
+
+
+@dataclass
+class Bot:
+    """A bot that has not started."""
+
+    place: Place
+    platform: Platform
+    ledger: Ledger
+    seen: Seen
+    personas: Mapping[str, Named]
+    secret: str
+
+    @classmethod
+    def made(cls, place: Place, personas: Mapping[str, Named]) -> Bot:
+        """Open the ledger and make the adapter. UsageProblem for a token that is none."""
+        token = place.secret("JUNE_TOKEN_FILE")
+        place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ledger, seen = Ledger(place.folder), Seen()
+        platform = _platform(place, token, ledger, seen)
+        return cls(place, platform, ledger, seen, personas, place.secret("JUNE_WEBHOOK_SECRET_FILE"))
+
+
+def _platform(place: Place, token: str, ledger: Ledger, seen: Seen) -> Platform:
+    def trouble(why: str) -> None:
+        if seen.trouble != why:
+            log.warning("the platform is out of reach", extra={"why": why})
+        seen.trouble = why
+
+    if place.platform == "telegram":
+        from june_bot.telegram_adapter import Telegram
+
+        settings = place.settings
+        return Telegram(
+            token,
+            settings.telegram_api_url,
+            settings.telegram_file_url,
+            known=ledger.accounted,
+            contact=seen.contact,
+            trouble=trouble,
+        )
+    raise UsageProblem("platform-unknown", f"June has no bot for {place.platform!r}.")
+
+
+async def run(bot: Bot) -> None:
+    """Log in, go on with what was left, receive until cancelled.
+
+    JuneError when the token is wrong or another program receives the bot's messages.
+    """
+    place = bot.place
+    hook: dict[str, Any] = {}
+
+    def arrived(content: dict[str, Any]) -> None:
+        if "taken" in hook:
+            hook["taken"](content)
+
+    webhook = arrived if place.settings.webhook_url and bot.secret else None
+    runner = await app.serve(place.host, place.port, bot.seen, webhook, bot.secret)
+    try:
+        async with Used(place.addresses) as used:
+            await _open(bot)
+            bot.ledger.bot = f"{bot.platform.name}:{bot.platform.bot}"
+            desk = _desk(bot, used)
+            left = desk.resume()
+            log.info("ready", extra={"why": f"{left} messages were left from before"} if left else {})
+            tidying = asyncio.create_task(_tidy(bot))
+            try:
+                await _receive(bot, desk, hook)
+            finally:
+                tidying.cancel()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LEAVE_S):
+                        await desk.close()
+    finally:
+        await bot.platform.close()
+        await runner.cleanup()
+        bot.ledger.close()
+
+
+def _desk(bot: Bot, used: Used) -> Desk:
+    settings = bot.place.settings
+    allowed = settings.telegram_allow if bot.platform.name == "telegram" else settings.discord_allow
+    door = Door(frozenset(str(user) for user in allowed), bot.ledger.introduced)
+    desk = Desk(bot.ledger, door, settings, bot.seen)
+    commands = Commands(bot.ledger, settings, bot.personas, desk.cancel, used.status)
+    delivery = Delivery(bot.platform, bot.ledger, Pacer(bot.platform.limits), bot.seen)
+    desk.answering = Answering(delivery, used, settings, commands)
+    return desk
+
+
+async def _open(bot: Bot) -> None:
+    """Log in, however long the network is away."""
+    pause_s = BACKOFF_S
+    while True:
+        try:
+            return await bot.platform.open()
+        except Unauthorised as why:
+            raise UsageProblem(
+                "token-wrong",
+                f"{bot.platform.name} does not accept the token.",
+                hint="make a new one with @BotFather, or in Discord's developer portal",
+            ) from why
+        except (Unreached, Unsure) as why:
+            bot.seen.trouble = f"{bot.platform.name} cannot be reached: {why}"
+            log.warning("the platform is out of reach", extra={"why": str(why)})
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, MOST_BACKOFF_S)
+
+
+async def _receive(bot: Bot, desk: Desk, hook: dict[str, Any]) -> None:
+    settings = bot.place.settings
+    try:
+        if settings.webhook_url and bot.secret:
+            from june_bot.telegram_adapter import Telegram
+
+            if not isinstance(bot.platform, Telegram):
+                raise UsageProblem("webhook-unsupported", "only Telegram sends messages to a webhook.")
+            hook["taken"] = bot.platform.hook(desk.accept)
+            await bot.platform.listen(settings.webhook_url, bot.secret)
+            await asyncio.Event().wait()
+        await bot.platform.receive(desk.accept)
+    except Elsewhere as why:
+        raise JuneError(
+            "bot-elsewhere",
+            f"another program receives this bot's messages ({why}).",
+            hint="stop the other one: a token serves one program at a time",
+        ) from why
+    except Unauthorised as why:
+        raise UsageProblem("token-wrong", f"{bot.platform.name} does not accept the token any more.") from why
+
+
+async def _tidy(bot: Bot) -> None:
+    """Forget what is older than the settings say."""
+    while True:
+        gone = bot.ledger.forget_before(bot.place.settings.keep_days * DAY_S)
+        if gone:
+            log.info("forgotten", extra={"number": gone})
+        await asyncio.sleep(TIDY_S)

@@ -1,0 +1,89 @@
+"""A message, and the parts of its answer, as the ledger has them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from june_bot.words import Audio, Incoming
+
+State = Literal["received", "transcribed", "answered", "spoken", "delivered", "cancelled", "dropped"]
+OPEN: tuple[State, ...] = ("received", "transcribed", "answered", "spoken")
+
+
+@dataclass
+class Entry:
+    """A message as the ledger has it. `turn`: whether question and answer belong to the conversation."""
+
+    id: int
+    incoming: Incoming
+    state: State
+    heard: str
+    confidence: float
+    answer: str
+    turn: bool
+    error_id: str
+    error: str
+    received_at: float
+
+
+@dataclass
+class Part:
+    """One thing sent, or to be sent. state: planned, sending (it may have been sent), preview (it is on the
+    screen and not final), sent, or failed with its reason in `note`. `after`: where the chat was before it.
+    """
+
+    message: int
+    number: int
+    kind: str
+    raw: str
+    rendered: str
+    state: str
+    sent_id: str = ""
+    note: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class ChatState:
+    """What was chosen in a chat; `since`: the conversation begins after that message."""
+
+    voice: str = ""
+    persona: str = ""
+    since: int = 0
+    closed: bool = False
+
+
+def text_of(one: Incoming) -> str:
+    """A message as it is written down."""
+    return json.dumps(asdict(one), ensure_ascii=False)
+
+
+def incoming(text: str) -> Incoming:
+    """A message as it was written down."""
+    data: dict[str, Any] = json.loads(text)
+    audio = data.pop("audio", None)
+    return Incoming(**data, audio=Audio(**audio) if audio else None)
+
+
+def entry_of(row: sqlite3.Row) -> Entry:
+    """A row of `messages`."""
+    return Entry(
+        id=row["id"],
+        incoming=incoming(row["incoming"]),
+        state=row["state"],
+        heard=row["heard"],
+        confidence=row["confidence"],
+        answer=row["answer"],
+        turn=bool(row["turn"]),
+        error_id=row["error_id"],
+        error=row["error"],
+        received_at=row["received_at"],
+    )
+
+
+def part_of(row: sqlite3.Row) -> Part:
+    """A row of `parts`."""
+    return Part(**{f.name: row[f.name] for f in fields(Part)})
