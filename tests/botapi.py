@@ -1,8 +1,8 @@
 """A Bot API server that keeps Telegram's rules, for bots under test: by the Bot API manual, version 10.0.
 
-What it enforces: long polls that wait, offsets that confirm, one poller (409), lengths of 4096 and 1024 UTF-16
-units after markup, HTML that nests, edits that change nothing, edits of others' messages, replies, files of 20
-and 50 MB, 429 with retry_after, a webhook's secret. It runs in a thread; a test plays the people.
+What it enforces: long polls that wait, offsets that confirm, one poller (409), lengths of 4096 and 1024
+UTF-16 units after markup, HTML that nests, edits that change nothing or are of others' messages, replies,
+files of 20 and 50 MB, 429 with retry_after, a webhook's secret. It runs in a thread; a test plays the people.
 """
 
 from __future__ import annotations
@@ -99,10 +99,7 @@ def plain(text: str, mode: str) -> str:
     parser.feed(text)
     parser.close()
     if parser.open:
-        raise Wrong(
-            400,
-            f"Bad Request: can't parse entities: Can't find end tag corresponding to start tag {parser.open[-1]}",
-        )
+        raise Wrong(400, f"{UNPARSED}: Can't find end tag corresponding to start tag {parser.open[-1]}")
     return parser.text
 
 
@@ -147,7 +144,8 @@ class BotApi:
     keep_calls: bool = True
     _updates: deque[dict[str, Any]] = field(default_factory=deque)
     _number: int = 0
-    _message: int = 0
+    # a bot's ledger may outlive this server: numbers never come twice
+    _message: int = field(default_factory=lambda: time.time_ns() // 10**7 % 10**9)
     _poll: asyncio.Future[None] | None = None
     _taken: dict[int, tuple[float, float]] = field(default_factory=dict)
 
@@ -411,12 +409,7 @@ class BotApi:
         if self.webhook.get("url"):
             raise Wrong(409, "Conflict: can't use getUpdates method while webhook is active")
         if self._poll and not self._poll.done():
-            self._poll.set_exception(
-                Wrong(
-                    409,
-                    "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
-                )
-            )
+            self._poll.set_exception(Wrong(409, TWO_POLLERS))
         offset = int(parameters.get("offset") or 0)
         while self._updates and self._updates[0]["update_id"] < offset:
             self._updates.popleft()
