@@ -76,12 +76,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Watch:
-    """Called as a turn goes on, for whoever shows it live."""
+    """Called as a turn goes on, for whoever shows it live; `answered` with the whole answer and its reasoning."""
 
     heard: Callable[[Transcript], None] = lambda _: None
     wrote: Callable[[str], None] = lambda _: None
-    answered: Callable[[str, str], None] = lambda _answer, _reasoning: None
     spoke: Callable[[Spoken], None] = lambda _: None
+    answered: Callable[[str, str], None] = lambda _answer, _reasoning: None
 
 
 async def run(
