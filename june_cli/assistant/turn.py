@@ -76,7 +76,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Watch:
-    """Called as a turn goes on, for whoever shows it live; `answered` gets the whole answer and its reasoning."""
+    """Called as a turn goes on, for whoever shows it live. `answered`: the whole answer, its reasoning."""
 
     heard: Callable[[Transcript], None] = lambda _: None
     wrote: Callable[[str], None] = lambda _: None

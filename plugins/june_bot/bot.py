@@ -72,6 +72,17 @@ def _platform(place: Place, token: str, ledger: Ledger, seen: Seen) -> Platform:
             contact=seen.contact,
             trouble=trouble,
         )
+    if place.platform == "discord":
+        from june_bot.discord_adapter import Discord
+
+        return Discord(
+            token,
+            reached=ledger.reached,
+            reach=ledger.reach,
+            known=ledger.accounted,
+            contact=seen.contact,
+            trouble=trouble,
+        )
     raise UsageProblem("platform-unknown", f"June has no bot for {place.platform!r}.")
 
 

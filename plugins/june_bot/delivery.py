@@ -49,7 +49,7 @@ class Delivery:
     def target(self, entry: Entry, number: int = FIRST) -> Target:
         """Where a part of an answer goes. Its nonce is the same after every restart."""
         one = entry.incoming
-        nonce = f"j{entry.id}-{number}"
+        nonce = f"{one.key.rpartition(':')[2]}-{number}"
         return Target(one.chat, one.thread, nonce, one.group, one.token if number == FIRST else "")
 
     async def heard(self, entry: Entry, text: str) -> None:

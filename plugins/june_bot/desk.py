@@ -47,8 +47,11 @@ class Desk:
     _chats: dict[str, Chat] = field(default_factory=dict)
     _at_once: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def accept(self, messages: Sequence[Incoming]) -> None:
-        """Write down what is to be answered, durably, and go about it: nothing is answered yet on return."""
+    def accept(self, messages: Sequence[Incoming]) -> int:
+        """Write down what is to be answered, durably, and go about it: nothing is answered yet on return.
+
+        Returns how many messages are new and will be answered.
+        """
         judged = [(one, self.door.judge(one)) for one in messages]
         wanted = [
             replace(one, kind="stranger", text="", audio=None) if verdict == "stranger" else one
@@ -60,8 +63,10 @@ class Desk:
             coming[one.chat] = coming.get(one.chat, 0) + 1
             if one.kind in ("text", "voice") and self._too_much(one.chat, coming[one.chat], number):
                 wanted[number] = replace(one, kind="busy", audio=None)
-        for entry in self.ledger.accept(wanted) if wanted else ():
+        new = self.ledger.accept(wanted) if wanted else []
+        for entry in new:
             self._take(entry)
+        return len(new)
 
     def resume(self) -> int:
         """Go on with what was accepted before and is not answered; returns how much that is."""

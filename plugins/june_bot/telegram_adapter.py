@@ -19,13 +19,13 @@ from june_bot.limits import TELEGRAM, TELEGRAM_LOCAL_FILE_BYTES, Limits
 from june_bot.telegram_errors import refusal, unmodified
 from june_bot.telegram_updates import WANTED, incoming
 from june_bot.words import (
+    Accept,
     Audio,
     Body,
     Busy,
     Elsewhere,
     File,
     Gone,
-    Incoming,
     Malformed,
     Refusal,
     Slow,
@@ -101,7 +101,7 @@ class Telegram:
         """Have updates sent to a webhook instead of fetching them."""
         await self._asked(self._bot.set_webhook(url, secret_token=secret, allowed_updates=WANTED))
 
-    async def receive(self, accept: Callable[[Sequence[Incoming]], None]) -> None:
+    async def receive(self, accept: Accept) -> None:
         """Long polling. An update is confirmed by asking for the one after it, once `accept` has returned."""
         with suppress(Refusal):
             await self._asked(self._bot.delete_webhook())
@@ -132,7 +132,7 @@ class Telegram:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, MOST_BACKOFF_S)
 
-    def take(self, updates: Sequence[telegram.Update], accept: Callable[[Sequence[Incoming]], None]) -> None:
+    def take(self, updates: Sequence[telegram.Update], accept: Accept) -> None:
         """Hand updates over. Buttons are told that they were pressed, after they were written down."""
         found = [one for update in updates if (one := incoming(update, self._self))]
         for one in found:
@@ -142,7 +142,7 @@ class Telegram:
             if update.callback_query:
                 self._aside(self._bot.answer_callback_query(update.callback_query.id))
 
-    def hook(self, accept: Callable[[Sequence[Incoming]], None]) -> Callable[[dict[str, Any]], None]:
+    def hook(self, accept: Accept) -> Callable[[dict[str, Any]], None]:
         """What a webhook calls with each update."""
 
         def arrived(content: dict[str, Any]) -> None:

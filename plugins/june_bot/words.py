@@ -96,6 +96,10 @@ class Target:
     token: str = ""
 
 
+# Takes messages, written down when it returns; how many of them will be answered.
+Accept = Callable[[Sequence[Incoming]], int]
+
+
 class Platform(Protocol):
     """An adapter: everything that one platform does its own way. It raises the refusals below alone."""
 
@@ -112,7 +116,7 @@ class Platform(Protocol):
     async def close(self) -> None:
         """Let go of the connections."""
 
-    async def receive(self, accept: Callable[[Sequence[Incoming]], None]) -> None:
+    async def receive(self, accept: Accept) -> None:
         """Hand messages over for as long as it runs; what `accept` has returned from may be confirmed."""
 
     async def fetch(self, audio: Audio) -> bytes:

@@ -1,0 +1,252 @@
+"""Discord, through discord.py: what is asked of it, and how it refuses."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+import discord
+
+from june_bot import rendering
+from june_bot.discord_client import Client
+from june_bot.discord_errors import refusal
+from june_bot.discord_messages import BUTTON, incoming
+from june_bot.limits import DISCORD, Limits
+from june_bot.words import (
+    Accept,
+    Audio,
+    Blocked,
+    Body,
+    Busy,
+    File,
+    Forbidden,
+    Gone,
+    Incoming,
+    Malformed,
+    Refusal,
+    Target,
+    TooLarge,
+    Unauthorised,
+    Unreached,
+    Voice,
+)
+
+log = logging.getLogger("june.bot")
+T = TypeVar("T")
+VOICE_FLAG = 1 << 13
+MISSED = 200  # messages of one chat that are fetched after a while away
+LOOKED_AT = 100  # messages of history in which one that was sent is looked for
+
+
+@dataclass
+class Discord:
+    """The platform. `reached` and `reach` say and note up to where a chat has been seen."""
+
+    token: str
+    reached: Callable[[], dict[str, str]] = dict
+    reach: Callable[[str, str], None] = lambda _chat, _message: None
+    known: Callable[[str], set[str]] = lambda _: set()
+    contact: Callable[[], None] = lambda: None
+    trouble: Callable[[str], None] = lambda _: None
+    name: str = "discord"
+    limits: Limits = DISCORD
+    _accept: Accept | None = None
+    _early: list[Incoming] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.client = Client(self._took, self._said, self._back, self._away)
+
+    @property
+    def bot(self) -> str:
+        """The bot's id."""
+        return str(self._me.id)
+
+    @property
+    def _me(self) -> discord.ClientUser:
+        if self.client.user is None:
+            raise RuntimeError("the bot has not logged in")
+        return self.client.user
+
+    async def open(self) -> None:
+        """Learn who the bot is, and register its commands."""
+        await self._asked(self.client.login(self.token))
+
+    async def close(self) -> None:
+        """Log out."""
+        await self.client.close()
+
+    async def receive(self, accept: Accept) -> None:
+        """Listen. discord.py connects again by itself; what was missed meanwhile is fetched."""
+        self.begin(accept)
+        try:
+            await self.client.connect(reconnect=True)
+        except discord.ConnectionClosed as error:
+            if error.code == 4004:
+                raise Unauthorised(str(error)) from error
+            raise Unreached(str(error)) from error
+
+    def begin(self, accept: Accept) -> None:
+        """From now on messages are handed over."""
+        self._accept = accept
+
+    async def fetch(self, audio: Audio) -> bytes:
+        """A sound's bytes; its address is asked for anew, for it expires."""
+        channel, message, wanted = (int(part) for part in audio.reference.split(":"))
+        found = await self._asked(self._channel(channel).fetch_message(message))
+        attachment = next((one for one in found.attachments if one.id == wanted), None)
+        if attachment is None:
+            raise Gone("the attachment is not there any more")
+        if attachment.size > self.limits.download_bytes:
+            raise TooLarge
+        return await self._asked(attachment.read())
+
+    async def send(self, to: Target, what: Body | Voice | File) -> str:
+        """Send as an answer to the message. The nonce has Discord itself refuse to send it twice."""
+        if isinstance(what, Voice):
+            return await self._voice(to, what)
+        if isinstance(what, Body):
+            asked = self.client.asked.pop(to.token, None) if to.token else None
+            if asked:
+                return str((await self._asked(asked.edit_original_response(content=what.text))).id)
+            more = {"view": _buttons(what)} if what.choices else {}
+            call = self._channel(to.chat).send(what.text, **{**self._common(to), **more})
+        else:
+            if len(what.content) > self.limits.upload_bytes:
+                raise TooLarge
+            file = discord.File(io.BytesIO(what.content), what.name)
+            call = self._channel(to.chat).send(what.caption or None, file=file, **self._common(to))
+        return str((await self._asked(call)).id)
+
+    async def _voice(self, to: Target, voice: Voice) -> str:
+        """A voice message, which discord.py cannot send itself; where those are not allowed, a sound file."""
+        described = {
+            "id": "0",
+            "filename": "voice-message.ogg",
+            "duration_secs": voice.seconds,
+            "waveform": base64.b64encode(voice.waveform).decode(),
+        }
+        payload = {"flags": VOICE_FLAG, "attachments": [described], "nonce": to.nonce, "enforce_nonce": True}
+        file = discord.File(io.BytesIO(voice.ogg), "voice-message.ogg")
+        form: list[dict[str, Any]] = [
+            {"name": "payload_json", "value": json.dumps(payload)},
+            {"name": "files[0]", "value": file.fp, "filename": file.filename, "content_type": "audio/ogg"},
+        ]
+        route = discord.http.Route("POST", "/channels/{channel_id}/messages", channel_id=int(to.chat))
+        try:
+            sent: dict[str, Any] = await self._asked(self.client.http.request(route, form=form, files=[file]))
+        except (Forbidden, Blocked, Malformed) as why:
+            log.info("no voice message", extra={"chat": to.chat, "why": str(why)})
+            file = discord.File(io.BytesIO(voice.ogg), "answer.ogg")
+            try:
+                plain = await self._asked(self._channel(to.chat).send(file=file, **self._common(to)))
+            except Blocked as closed:
+                raise Forbidden(str(closed)) from closed  # the text went through
+            return str(plain.id)
+        return str(sent["id"])
+
+    async def edit(self, to: Target, message: str, body: Body) -> None:
+        """Replace a text."""
+        one = self._channel(to.chat).get_partial_message(int(message))
+        await self._asked(one.edit(content=body.text, view=_buttons(body)))
+
+    def place(self, to: Target) -> str:
+        """The message that is answered: what was sent comes after it."""
+        return to.reply_to
+
+    async def find(self, to: Target, what: Body | Voice | File, after: str) -> str:
+        """The bot's own message that answers the same one, is of the same kind, and is not accounted for."""
+        known = self.known(to.chat)
+        async for message in self._history(to.chat, after, LOOKED_AT):
+            if message.author.id != self._me.id or str(message.id) in known:
+                continue
+            answers = message.reference and str(message.reference.message_id) == to.reply_to
+            same = bool(message.attachments) == (not isinstance(what, Body))
+            if same and (answers or isinstance(what, Voice)):
+                return str(message.id)
+        return ""
+
+    async def busy(self, to: Target, what: Busy) -> None:
+        """Discord knows one indicator for all that is done."""
+        del what
+        await self._asked(self.client.http.send_typing(int(to.chat)))
+
+    def render(self, markdown: str) -> str:
+        """As Discord's Markdown."""
+        return rendering.discord(markdown)
+
+    def _channel(self, chat: str | int) -> discord.PartialMessageable:
+        return self.client.get_partial_messageable(int(chat))
+
+    def _common(self, to: Target) -> dict[str, Any]:
+        nonce: dict[str, Any] = {"nonce": to.nonce} if to.nonce else {}
+        if not to.reply_to:
+            return nonce
+        reference = discord.MessageReference(
+            message_id=int(to.reply_to), channel_id=int(to.chat), fail_if_not_exists=False
+        )
+        return {**nonce, "reference": reference, "mention_author": False}
+
+    def _away(self) -> None:
+        self.trouble("Discord is out of reach")
+
+    def _took(self, one: Incoming) -> bool:
+        if self._accept is None:
+            return False
+        return self._accept([one]) > 0
+
+    def _said(self, message: discord.Message) -> None:
+        """Somebody wrote: written down, and then the chat has been seen up to there."""
+        self.contact()
+        one = incoming(message, self._me)
+        if one and self._took(one):
+            self.reach(one.chat, str(message.id))
+
+    async def _back(self) -> None:
+        """Fetch what was written while nobody listened; the ledger knows what it has already."""
+        self.contact()
+        for chat, last in self.reached().items():
+            missed: list[Incoming] = []
+            newest = last
+            try:
+                async for message in self._history(chat, last, MISSED):
+                    newest = str(message.id)
+                    if one := incoming(message, self._me):
+                        missed.append(one)
+            except Refusal as why:
+                log.warning("the history cannot be read", extra={"chat": chat, "why": str(why)})
+                continue
+            if missed and self._accept:
+                self._accept(missed)
+            if newest != last:
+                self.reach(chat, newest)
+
+    async def _history(self, chat: str, after: str, most: int) -> AsyncIterator[discord.Message]:
+        since = discord.Object(int(after)) if after else None
+        try:
+            async for message in self._channel(chat).history(after=since, limit=most, oldest_first=True):
+                yield message
+        except (TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            raise refusal(error) from error
+
+    async def _asked(self, call: Awaitable[T]) -> T:
+        """Whatever a request raises, as a refusal."""
+        try:
+            return await call
+        except (TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            raise refusal(error) from error
+
+
+def _buttons(body: Body) -> discord.ui.View | None:
+    if not body.choices:
+        return None
+    view = discord.ui.View(timeout=None)
+    for one in body.choices:
+        view.add_item(discord.ui.Button(label=one.label, custom_id=f"{BUTTON}{one.data}"))
+    view.stop()  # what is pressed comes by on_interaction, after a restart too
+    return view
