@@ -202,7 +202,9 @@ def _parsed(text: str, kind: Any, where: str, key: str) -> Any:
         except ValueError as error:
             raise _invalid(where, key, f"of type {bare.__name__}", text) from error
     if typing.get_origin(bare) is tuple:
-        return typed([part.strip() for part in text.split(",") if part.strip()], bare, where, key)
+        item = typing.get_args(bare)[0]
+        parts = [part.strip() for part in text.split(",")]
+        return tuple(_parsed(part, item, where, key) for part in parts if part)
     return typed(text, bare, where, key)
 
 

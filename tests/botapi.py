@@ -131,6 +131,7 @@ class BotApi:
     token: str = TOKEN
     rate: Rate | None = None
     slow_s: float = 0.0  # what the way to the server takes, and the way back
+    host: str = "127.0.0.1"
     port: int = 0
     messages: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     calls: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
@@ -151,7 +152,7 @@ class BotApi:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -163,7 +164,7 @@ class BotApi:
             app.router.add_get("/file/bot{token}/{path:.*}", self._download)
             self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
             await self._runner.setup()
-            site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+            site = web.TCPSite(self._runner, self.host, self.port)
             await site.start()
             self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
             started.set()

@@ -74,14 +74,17 @@ def using(
     is set. Services that run already are joined. Afterwards this run lets go of them: those it started end,
     unless `keep`, or another june uses them.
     """
+    beside = [name for name in names if name in invocation.companions]
+    for name in beside:
+        Placed.of(invocation, name)  # what its settings lack is said before anything starts
     services = prepared(invocation, with_needed(invocation, names), force=force)
     try:
         running = start(services, invocation)
-        beside = {name: Placed.of(invocation, name) for name in names if name not in services}
-        for placed in beside.values():
-            placed.engine.prepare([placed.service], invocation.out)
-        services |= beside
-        running |= start(beside, invocation)
+        placed = {name: Placed.of(invocation, name) for name in beside}
+        for one in placed.values():
+            one.engine.prepare([one.service], invocation.out)
+        services |= placed
+        running |= start(placed, invocation)
         if keep:
             passing = {role: placed for role, placed in services.items() if not running[role].kept}
             running |= side_by_side(lambda p: p.engine.launch(p.service, keep=True), passing)

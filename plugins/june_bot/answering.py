@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -35,6 +35,7 @@ class Answering:
     used: Used
     settings: Settings
     commands: Commands
+    traced: Callable[[Entry], None]
     admission: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +63,7 @@ class Answering:
         await self._voice(entry)
         self.ledger.advance(entry, "delivered")
         self.seen.messages.labels("delivered").inc()
+        self.traced(entry)
 
     async def cancelled(self, entry: Entry) -> None:
         """Somebody stopped it: what is on the screen stays, and says so."""
@@ -110,7 +112,7 @@ class Answering:
             began = time.perf_counter()
             async with self.admission:
                 transcript = await self.used.recognise(clip)
-            self.seen.stages.labels("stt").observe(time.perf_counter() - began)
+            self._measured(entry, stt=time.perf_counter() - began)
         judged = await asyncio.to_thread(hearing.verdict, clip, transcript)
         if judged == "nothing":
             self._settle(entry, said.SILENCE, confidence=transcript.confidence)
@@ -185,8 +187,7 @@ class Answering:
             finally:
                 turn.cancel()
                 await live.finish()
-        self._measured(done)
-        self.ledger.note(entry, stages=_stages(done))
+        self._measured(entry, **_stages(done))
         if done.unspoken:
             await self._voiceless(entry, done.unspoken)
         else:
@@ -242,15 +243,18 @@ class Answering:
             with suppress(asyncio.CancelledError):
                 await shown
 
-    def _measured(self, done: turns.Turn) -> None:
-        self.seen.stages.labels("llm").observe(done.seconds.llm)
-        if len(done.speech.pcm):
-            self.seen.stages.labels("tts").observe(max(0.0, done.seconds.total - done.seconds.llm))
+    def _measured(self, entry: Entry, **stages: float) -> None:
+        """Seconds that the models took."""
+        self.ledger.note(entry, stages={**entry.stages, **stages})
+        for stage, seconds in stages.items():
+            self.seen.stages.labels(stage).observe(seconds)
 
 
 def _stages(done: turns.Turn) -> dict[str, float]:
+    """first_token, first_audio: since the question; turn: to the last sound, or word where none is spoken."""
     seconds = done.seconds
-    return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "first_audio": seconds.first_audio}
+    spoken = {"first_audio": seconds.first_audio} if len(done.speech.pcm) else {}
+    return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "turn": seconds.total, **spoken}
 
 
 def _nothing(_: Spoken) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from june_bot import app
+from june_bot import app, tracing
 from june_bot.access import Door
 from june_bot.answering import Answering
 from june_bot.chat_commands import Commands
@@ -128,7 +128,8 @@ def _desk(bot: Bot, used: Used) -> Desk:
     desk = Desk(bot.ledger, door, settings, bot.seen)
     commands = Commands(bot.ledger, settings, bot.personas, desk.cancel, used.status)
     delivery = Delivery(bot.platform, bot.ledger, Pacer(bot.platform.limits), bot.seen)
-    desk.answering = Answering(delivery, used, settings, commands)
+    traced = tracing.to(settings.trace_url, bot.platform.name)
+    desk.answering = Answering(delivery, used, settings, commands, traced)
     return desk
 
 

@@ -6,8 +6,9 @@ import base64
 import io
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
@@ -40,6 +41,7 @@ from june_bot.words import (
 log = logging.getLogger("june.bot")
 T = TypeVar("T")
 VOICE_FLAG = 1 << 13
+ANYWHERE, MARK_S = "*", 60.0  # in place of a chat: a message that was seen lately, wherever it was
 MISSED = 200  # messages of one chat that are fetched after a while away
 LOOKED_AT = 100  # messages of history in which one that was sent is looked for
 
@@ -57,7 +59,7 @@ class Discord:
     name: str = "discord"
     limits: Limits = DISCORD
     _accept: Accept | None = None
-    _early: list[Incoming] = field(default_factory=list)
+    _marked: float = -1e9
 
     def __post_init__(self) -> None:
         self.client = Client(self._took, self._said, self._back, self._away)
@@ -206,11 +208,14 @@ class Discord:
         one = incoming(message, self._me)
         if one and self._took(one):
             self.reach(one.chat, str(message.id))
+        if time.monotonic() - self._marked > MARK_S:
+            self._marked = time.monotonic()
+            self.reach(ANYWHERE, str(message.id))
 
     async def _back(self) -> None:
         """Fetch what was written while nobody listened; the ledger knows what it has already."""
         self.contact()
-        for chat, last in self.reached().items():
+        for chat, last in self._places().items():
             missed: list[Incoming] = []
             newest = last
             try:
@@ -225,6 +230,16 @@ class Discord:
                 self._accept(missed)
             if newest != last:
                 self.reach(chat, newest)
+
+    def _places(self) -> dict[str, str]:
+        """Chats to look through, and after which message: those known, and others that have newer ones."""
+        known = self.reached()
+        anywhere = known.pop(ANYWHERE, "")
+        for channel in self.client.get_all_channels() if anywhere else ():
+            newest = getattr(channel, "last_message_id", None) or 0
+            if newest > int(anywhere) and str(channel.id) not in known:
+                known[str(channel.id)] = anywhere
+        return known
 
     async def _history(self, chat: str, after: str, most: int) -> AsyncIterator[discord.Message]:
         since = discord.Object(int(after)) if after else None

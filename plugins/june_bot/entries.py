@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from june_bot.words import Audio, Incoming
 
 State = Literal["received", "transcribed", "answered", "spoken", "delivered", "cancelled", "dropped"]
+STAGES: tuple[State, ...] = ("transcribed", "answered", "spoken", "delivered")
 OPEN: tuple[State, ...] = ("received", "transcribed", "answered", "spoken")
 
 
@@ -27,6 +28,8 @@ class Entry:
     error_id: str
     error: str
     received_at: float
+    ended: dict[str, float] = field(default_factory=dict)  # each stage it came to, seconds since 1970
+    stages: dict[str, float] = field(default_factory=dict)  # seconds that the models took
 
 
 @dataclass
@@ -81,6 +84,8 @@ def entry_of(row: sqlite3.Row) -> Entry:
         error_id=row["error_id"],
         error=row["error"],
         received_at=row["received_at"],
+        stages=json.loads(row["stages"]),
+        ended={stage: row[f"{stage}_at"] for stage in STAGES if row[f"{stage}_at"]},
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from june_bot.entries import incoming
+from june_bot.entries import STAGES, incoming
 from june_bot.ledger import FILE, connect
 from june_cli.errors import UsageProblem
 
@@ -22,7 +22,6 @@ PLATFORMS = ("telegram", "discord")
 FORMATS = ("text", "json", "html")
 AGO = re.compile(r"(\d+)\s*([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-STAGES = ("received", "transcribed", "answered", "spoken", "delivered")
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _message(db: sqlite3.Connection, platform: str, row: sqlite3.Row) -> Message
     one = incoming(row["incoming"])
     parts = db.execute("SELECT * FROM parts WHERE message = ? ORDER BY number", (row["id"],))
     names = ("number", "kind", "state", "sent_id", "raw", "rendered", "note")
-    ended = {stage: row[f"{stage}_at"] for stage in STAGES[1:]}
+    ended = {stage: row[f"{stage}_at"] for stage in STAGES}
     return Message(
         id=row["id"],
         platform=platform,

@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from june_bot.entries import OPEN, ChatState, Entry, Part, State, entry_of, part_of, text_of
+from june_bot.entries import OPEN, STAGES, ChatState, Entry, Part, State, entry_of, part_of, text_of
 from june_bot.schema import SCHEMA
 from june_bot.words import Incoming, Voice
 from june_cli.errors import JuneError
@@ -71,7 +71,9 @@ class Ledger:
         for name, value in values.items():
             if hasattr(entry, name):
                 setattr(entry, name, value)
-        stamp = {f"{state}_at": time.time()} if state not in ("received", "cancelled", "dropped") else {}
+        now = time.time()
+        stamp = {f"{state}_at": now} if state in STAGES else {}
+        entry.ended |= {state: now} if stamp else {}
         columns = {"state": state, **values, **stamp}
         with self._writing():
             self._update(entry.id, columns)

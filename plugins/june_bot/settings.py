@@ -17,7 +17,7 @@ class Settings:
     when an answer is also spoken: to those who spoke (mirror), always or never. `busy`: what a new message
     does to the answer under way in its chat. `turns`: so many at once. `queue`, `pending`: messages that may
     wait in one chat, and in all. `stale_s`: older messages get an apology. `log_text`: message text in the
-    log.
+    log. `trace_url`: where OpenTelemetry traces go, http://host:4318/v1/traces for one.
     """
 
     telegram_token_file: Path | None = None
@@ -43,3 +43,4 @@ class Settings:
     stale_s: float = 3600.0
     keep_days: float = 30.0
     log_text: bool = False
+    trace_url: str = ""

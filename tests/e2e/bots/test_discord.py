@@ -92,7 +92,7 @@ async def running(folder: Path, echo: Echo, **settings: Any) -> AsyncIterator[Ru
             desk = Desk(ledger, door, made, seen)
             commands = Commands(ledger, made, personas(made, None), desk.cancel, used.status)
             delivery = Delivery(adapter, ledger, Pacer(adapter.limits), seen)
-            desk.answering = Answering(delivery, used, made, commands)
+            desk.answering = Answering(delivery, used, made, commands, lambda _: None)
             adapter.begin(desk.accept)
             yield Running(env, desk, adapter, channel, ann, voices)
             await desk.close()
@@ -181,8 +181,11 @@ def test_what_was_written_while_it_was_away_is_answered_once(tmp_path: Path) -> 
         accept, bot.adapter._accept = bot.adapter._accept, None
         await bot.ann.send(bot.channel, f"{me} two")
         await bot.ann.send(bot.channel, f"{me} three")
+        other = bot.channel.guild.create_text_channel("other")
+        await bot.ann.send(other, f"{me} elsewhere")
         bot.adapter._accept = accept
         await bot.adapter._back()
+        await bot.until(lambda: len(bot.sent(other)) == 1)
         await bot.until(lambda: len(bot.sent()) == 3)
         await bot.adapter._back()
         await asyncio.sleep(0.3)

@@ -330,3 +330,38 @@ def test_history_shows_what_was_sent_as_written_and_as_rendered(bot: Bot, june: 
     assert june("bot", "history", "--user", "8", "--json").json["messages"] == []
     assert june("bot", "history", "--id", "nothing", "--json").json["error"]["code"] == "message-unknown"
     assert june("bot", "history", "--since", "soon", "--json").json["error"]["code"] == "time-invalid"
+
+
+def test_a_message_has_a_trace_with_its_stages_and_without_its_words(bot: Bot) -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    proto = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+    bodies: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        bot.start(trace_url=f"http://127.0.0.1:{server.server_port}/v1/traces").api.says(7, "my words")
+        bot.api.until(lambda: bool(bodies))
+        server.shutdown()
+    request = proto.ExportTraceServiceRequest.FromString(_unzipped(bodies[0]))
+    spans = {span.name: span for span in request.resource_spans[0].scope_spans[0].spans}
+    assert set(spans) == {"message", "transcribed", "answered", "delivered"}
+    assert spans["delivered"].parent_span_id == spans["message"].span_id
+    assert spans["delivered"].end_time_unix_nano == spans["message"].end_time_unix_nano
+    assert b"my words" not in _unzipped(bodies[0])
+
+
+def _unzipped(body: bytes) -> bytes:
+    import gzip
+
+    return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body

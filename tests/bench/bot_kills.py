@@ -1,0 +1,111 @@
+"""200 messages from 20 chats, and 30 times kill -9: what is lost, doubled, out of order or left unfinished.
+
+The model writes word by word and every request takes 50 ms there and 50 ms back, so that kills fall between a
+request and its answer too. Prints how many messages and parts were in which state when a kill fell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from june_cli.assistant.ports import free_port
+from tests.botapi import ME, TOKEN, BotApi
+from tests.echo import Echo
+
+CHATS, EACH, KILLS = range(1, 21), 10, 30
+STATES = "SELECT state, count(*) FROM messages WHERE state != 'delivered' GROUP BY 1"
+PARTS = (
+    "SELECT 'part ' || parts.state, count(*) FROM parts JOIN messages ON messages.id = parts.message "
+    "WHERE messages.state != 'delivered' GROUP BY 1"
+)
+
+
+def started(api: BotApi, echo: Echo, folder: Path) -> subprocess.Popen[bytes]:
+    (folder / "token").write_text(TOKEN)
+    settings = {"telegram_api_url": api.url, "telegram_allow": list(CHATS), "turns": 16}
+    env = {
+        **os.environ,
+        "JUNE_PORT": str(free_port(0)),
+        "JUNE_BOT_PLATFORM": "telegram",
+        "JUNE_BOT_SETTINGS": json.dumps(settings),
+        "JUNE_STT": "127.0.0.1:1",
+        "JUNE_TTS": "127.0.0.1:1",
+        "JUNE_LLM": echo.address,
+        "JUNE_LLM_API": "openai",
+        "JUNE_LLM_MODEL": "echo",
+        "JUNE_STATE_DIR": str(folder / "state"),
+        "JUNE_TOKEN_FILE": str(folder / "token"),
+    }
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen([sys.executable, "-m", "june_bot.server"], env=env, stderr=log)
+
+
+def states(folder: Path) -> Counter[str]:
+    """How far everything was that was not delivered."""
+    file = folder / "state" / "ledger.sqlite3"
+    if not file.exists():
+        return Counter()
+    db = sqlite3.connect(file)
+    try:
+        return Counter({state: count for query in (STATES, PARTS) for state, count in db.execute(query)})
+    finally:
+        db.close()
+
+
+def judged(api: BotApi) -> Counter[str]:
+    """What went wrong."""
+    wrong: Counter[str] = Counter(lost=0, doubled=0, disordered=0, unfinished=0)
+    for chat in CHATS:
+        asked = {m["message_id"]: m["text"] for m in api.messages[chat] if m["from"]["id"] != ME["id"]}
+        got = [m["answers"] for m in api.sent(chat)]
+        wrong["lost"] += sum(number not in got for number in asked)
+        wrong["doubled"] += len(got) - len(set(got))
+        wrong["disordered"] += got != sorted(got)
+        texts = {m["answers"]: m["text"].strip() for m in api.sent(chat)}
+        wrong["unfinished"] += sum(texts.get(n, "") != f"echo: {text}".strip() for n, text in asked.items())
+    return wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    chance = random.Random(parser.parse_args().seed)  # noqa: S311
+    todo = [(chat, number) for number in range(EACH) for chat in CHATS]
+    seen: Counter[str] = Counter()
+    with BotApi(slow_s=0.05, keep_calls=False) as api, Echo(word_s=0.04) as echo:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            bot = started(api, echo, folder)
+            for _ in range(KILLS):
+                for chat, number in todo[:8]:
+                    more = "and more " * chance.randint(0, 12)
+                    api.says(chat, f"message {number} of chat {chat} {more}")
+                del todo[:8]
+                time.sleep(chance.uniform(0.75, 2.2))
+                bot.kill()
+                bot.wait()
+                seen += states(folder)
+                bot = started(api, echo, folder)
+            until = time.monotonic() + 120
+            while (sum(judged(api).values()) or api.pending) and time.monotonic() < until:
+                time.sleep(0.5)
+            time.sleep(5.0)  # for what would be sent twice
+            bot.send_signal(signal.SIGTERM)
+            bot.wait(20)
+    print("in state when a kill fell:", dict(seen))
+    print(f"{KILLS} kills, {len(CHATS) * EACH} messages:", dict(judged(api)))
+
+
+if __name__ == "__main__":
+    main()
