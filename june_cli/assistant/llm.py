@@ -66,6 +66,7 @@ class StreamingChat(ABC):
 
     label = "llm"
     when_silent = "june serve logs llm"
+    when_lost = "run the command again: June starts the service anew"
 
     def __init__(self, idle_s: float, deadline_s: float, headers: Mapping[str, str] | None = None) -> None:
         self._idle_s, self._deadline_s = idle_s, deadline_s
@@ -107,7 +108,7 @@ class StreamingChat(ABC):
             raise NotReady(
                 "service-lost",
                 f"llm cannot be reached, or was lost while it answered ({type(error).__name__}).",
-                hint="run the command again: June starts the service anew",
+                hint=self.when_lost,
             ) from error
 
     @abstractmethod

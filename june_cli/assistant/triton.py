@@ -45,7 +45,7 @@ TOO_LONG = re.compile(r"(?i)context (size|length|window)|max_(seq_len|num_tokens
 class TritonChat(StreamingChat):
     """`POST /v2/models/NAME/generate_stream` of a Triton at `host:port`. Leaving a stream cancels it."""
 
-    when_silent = RESTART
+    when_silent = when_lost = RESTART  # it does not start a model's process again that was killed
 
     def __init__(
         self,

@@ -84,9 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         turns = own_share(Path(name))
         whole, own = median(t for t, _ in turns), median(o for _, o in turns)
-        print(
-            f"a voice turn {whole:.3f} s, June's own {own * 1000:.0f} ms: {own / whole:.1%} (bar: 10 % or 50 ms)"
-        )
+        print(f"a voice turn {whole:.3f} s, June's own {own * 1000:.0f} ms: {own / whole:.1%}")
     with tempfile.TemporaryDirectory() as name:
         seconds = first_text(Path(name))
         print(f"first text {seconds:.2f} s after the first token (bar: 1.2)")

@@ -34,7 +34,7 @@ def talking(up: RealJune, api: BotApi, tmp_path: Path) -> Iterator[RealJune]:
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "personas.yaml").write_text(PERSONA)
     words = ["--token-file", str(tmp_path / "token"), "--persona", str(tmp_path / "personas.yaml")]
-    child = up.start("bot", "telegram", *words, "--api-url", api.url, "--allow", "7")
+    child = up.start("bot", "telegram", *words, "--api-url", api.url, "--allow", "7", "--allow", "8")
     up.wait_for(child, "Ctrl-C ends")
     yield up
     child.send_signal(signal.SIGINT)
@@ -84,20 +84,20 @@ def test_silence_and_noise_start_no_conversation_and_a_doubtful_one_is_read_back
     silence = Clip(np.zeros(48_000, np.int16), 16_000)
     noise = Clip((chance.normal(size=48_000) * 6_000).clip(-32_767, 32_767).astype(np.int16), 16_000)
     for number, clip in enumerate((silence, noise), 1):
-        api.speaks(7, encode(clip, ".ogg"))
-        assert "did not hear anybody" in api.wait(7, number, 60)[-1]["text"]
+        api.speaks(8, encode(clip, ".ogg"))
+        assert "did not hear anybody" in api.wait(8, number, 60)[-1]["text"]
     asked = decode(question)
     doubtful = asked.pcm * 0.5 + np.random.default_rng(7).normal(size=len(asked.pcm)) * 1_200
-    api.speaks(7, encode(Clip(doubtful.clip(-32_767, 32_767).astype(np.int16), asked.rate_hz), ".ogg"))
-    back = api.wait(7, 3, 60)[2]
+    api.speaks(8, encode(Clip(doubtful.clip(-32_767, 32_767).astype(np.int16), asked.rate_hz), ".ogg"))
+    back = api.wait(8, 3, 60)[2]
     assert "Did you say" in back["text"]
     (row,) = back["reply_markup"]["inline_keyboard"]
     assert [button["text"] for button in row] == ["Yes", "No"]
-    api.presses(7, back, row[0]["callback_data"])
-    sent = api.wait(7, 5, 60)
+    api.presses(8, back, row[0]["callback_data"])
+    sent = api.wait(8, 5, 60)
     assert ["text" in sent[3], "voice" in sent[4]] == [True, True]
-    api.presses(7, back, row[1]["callback_data"])
-    assert "say it again" in api.wait(7, 6, 60)[5]["text"]
+    api.presses(8, back, row[1]["callback_data"])
+    assert "say it again" in api.wait(8, 6, 60)[5]["text"]
 
 
 def test_voice_messages_that_are_forbidden_leave_the_text(talking: RealJune, api: BotApi) -> None:
