@@ -161,8 +161,7 @@ class Answering:
         before = self.ledger.history(entry.incoming.chat, entry.id, self.settings.history)
         history = [m for q, a in before for m in (Message("user", q), Message("assistant", a))]
         live, whole = Live(self.delivery, entry), asyncio.Event()
-        if entry.incoming.kind == "voice":
-            await self.delivery.heard(entry, entry.heard)
+        heard = asyncio.create_task(self._show_heard(entry))
 
         def answered(answer: str, reasoning: str) -> None:
             del reasoning
@@ -174,12 +173,13 @@ class Answering:
         watch = turns.Watch(wrote=live.wrote, answered=answered, spoke=_nothing)
         question = Transcript(entry.heard, entry.confidence, 0.0, "")
         async with self._working(entry, lambda: _busy(stage[0])), self.admission:
-            live.start()
+            live.start(after=heard)
             turn = asyncio.create_task(
                 self.used.turn(question, named.persona, history, watch, aloud=aloud), name=f"turn-{entry.id}"
             )
             try:
                 await _first_of(turn, whole)
+                await heard
                 await live.finish()
                 if whole.is_set():
                     await self.delivery.texts(entry)
@@ -187,11 +187,17 @@ class Answering:
             finally:
                 turn.cancel()
                 await live.finish()
+                await heard
         self._measured(entry, **_stages(done))
         if done.unspoken:
             await self._voiceless(entry, done.unspoken)
         else:
             await self._keep(entry, done.speech)
+
+    async def _show_heard(self, entry: Entry) -> None:
+        """What was understood of a voice message: the person sees it while the model thinks."""
+        if entry.incoming.kind == "voice":
+            await self.delivery.heard(entry, entry.heard)
 
     async def _voice(self, entry: Entry) -> None:
         """The spoken answer: the one that was made, or after a restart a new one of the same text."""

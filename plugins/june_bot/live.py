@@ -27,9 +27,9 @@ class Live:
     _done: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """From now on what is written is shown."""
-        self._task = asyncio.create_task(self._show())
+    def start(self, *, after: asyncio.Task[None]) -> None:
+        """From now on what is written is shown, once `after` is done."""
+        self._task = asyncio.create_task(self._show(after))
 
     def wrote(self, piece: str) -> None:
         """More of the answer."""
@@ -44,8 +44,9 @@ class Live:
         if self._task:
             await self._task
 
-    async def _show(self) -> None:
+    async def _show(self, after: asyncio.Task[None]) -> None:
         await self._begun.wait()
+        await asyncio.wait([after])
         limits, group = self.delivery.platform.limits, self.entry.incoming.group
         pause_s = FIRST_S
         part = self._part()
