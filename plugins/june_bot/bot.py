@@ -104,6 +104,7 @@ async def run(bot: Bot) -> None:
         async with Used(place.addresses) as used:
             await _open(bot)
             bot.ledger.bot = f"{bot.platform.name}:{bot.platform.bot}"
+            bot.platform.remember(bot.ledger.newest())
             desk = _desk(bot, used)
             left = desk.resume()
             log.info("ready", extra={"why": f"{left} messages were left from before"} if left else {})

@@ -25,6 +25,7 @@ from june_bot.words import (
     Slow,
     Target,
     TooLarge,
+    Unauthorised,
     Unreached,
     Unsure,
     Voice,
@@ -107,7 +108,7 @@ class Delivery:
             part = replace(part, state="preview" if part.sent_id else "planned")
         except Gone:
             part = replace(part, state="planned", sent_id="")
-        except (Malformed, Unreached):
+        except (Malformed, Unauthorised, Unreached):
             part = replace(part, state="preview" if part.sent_id else "planned")
         except Unsure:
             return part  # the final text finds out what became of it
@@ -138,7 +139,7 @@ class Delivery:
                     part = replace(part, rendered=part.raw, state=state, note=f"markup refused: {why}")
             except (Forbidden, TooLarge) as why:
                 part = replace(part, state="failed", note=str(why))
-            except Unreached:
+            except (Unreached, Unauthorised):  # of a token that is wrong the receiving side makes an end
                 part = replace(part, state="preview" if part.sent_id else "planned")
                 pause_s = await self._pause(pause_s)
             except Unsure:

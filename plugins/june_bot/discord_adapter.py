@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -82,6 +82,9 @@ class Discord:
     async def close(self) -> None:
         """Log out."""
         await self.client.close()
+
+    def remember(self, newest: Mapping[str, int]) -> None:
+        """Discord has a history to look into."""
 
     async def receive(self, accept: Accept) -> None:
         """Listen. discord.py connects again by itself; what was missed meanwhile is fetched."""

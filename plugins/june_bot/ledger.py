@@ -190,6 +190,18 @@ class Ledger:
         )
         return {row["sent_id"] for row in sent} | {row["thread"] for row in came}
 
+    def newest(self) -> dict[str, int]:
+        """The highest number of a message that is known of each chat, for platforms that number them."""
+        rows = self._db.execute(
+            "SELECT chat, max(number) AS number FROM ("
+            "SELECT chat, CAST(json_extract(incoming, '$.thread') AS INTEGER) AS number FROM messages "
+            "WHERE bot = ?1 UNION ALL "
+            "SELECT chat, max(CAST(sent_id AS INTEGER), CAST(after AS INTEGER)) FROM parts "
+            "JOIN messages ON messages.id = parts.message WHERE bot = ?1) GROUP BY chat",
+            (self.bot,),
+        )
+        return {row["chat"]: row["number"] or 0 for row in rows}
+
     def forget_before(self, seconds: float) -> int:
         """Remove what was answered so long ago; returns how many messages."""
         with self._writing():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from june_bot.words import (
     Slow,
     Target,
     TooLarge,
+    Unauthorised,
     Unreached,
     Unsure,
     Voice,
@@ -38,7 +40,7 @@ from june_bot.words import (
 
 log = logging.getLogger("june.bot")
 T = TypeVar("T")
-POLL_S = 30
+POLL_S, AT_ONCE_S = 30, 0.5
 CONFLICT_S, CONFLICTS = 3.0, 2
 BACKOFF_S, MOST_BACKOFF_S = 1.0, 60.0
 PROBES = 60  # messages looked at for one that was sent and not noted
@@ -97,6 +99,11 @@ class Telegram:
             task.cancel()
         await self._bot.shutdown()
 
+    def remember(self, newest: Mapping[str, int]) -> None:
+        """Numbers go on from where they were: `find` looks after the last one known."""
+        for chat, number in newest.items():
+            self._reached(chat, str(number))
+
     async def listen(self, url: str, secret: str) -> None:
         """Have updates sent to a webhook instead of fetching them."""
         await self._asked(self._bot.set_webhook(url, secret_token=secret, allowed_updates=WANTED))
@@ -107,6 +114,7 @@ class Telegram:
             await self._asked(self._bot.delete_webhook())
         offset, pause_s, conflicts = None, BACKOFF_S, 0
         while True:
+            asked = time.monotonic()
             try:
                 updates = await self._asked(
                     self._bot.get_updates(
@@ -119,6 +127,8 @@ class Telegram:
                     self.take(updates, accept)
                     offset = updates[-1].update_id + 1
                     conflicts = 0
+                elif time.monotonic() - asked < AT_ONCE_S:  # a server that does not wait
+                    await asyncio.sleep(AT_ONCE_S)
             except Elsewhere:
                 conflicts += 1
                 if conflicts >= CONFLICTS:
@@ -207,7 +217,7 @@ class Telegram:
         for number in range(first, first + PROBES):
             if str(number) in known:
                 continue
-            with suppress(Gone, Malformed):
+            with suppress(Gone, Malformed, Unauthorised):  # the last: a server without that method
                 await self._probe(to, str(number), what)
                 return str(number)
         return ""

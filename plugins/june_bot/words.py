@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -115,6 +115,9 @@ class Platform(Protocol):
 
     async def close(self) -> None:
         """Let go of the connections."""
+
+    def remember(self, newest: Mapping[str, int]) -> None:
+        """After a restart: the highest number of a message that was known of each chat."""
 
     async def receive(self, accept: Accept) -> None:
         """Hand messages over for as long as it runs; what `accept` has returned from may be confirmed."""

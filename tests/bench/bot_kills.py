@@ -1,7 +1,8 @@
 """200 messages from 20 chats, and 30 times kill -9: what is lost, doubled, out of order or left unfinished.
 
 The model writes word by word and every request takes 50 ms there and 50 ms back, so that kills fall between a
-request and its answer too. Prints how many messages and parts were in which state when a kill fell.
+request and its answer too. Prints how many messages and parts were in which state when a kill fell. `--voice`
+has every answer spoken as well, by the voice that `june serve start tts` runs on its usual port.
 """
 
 from __future__ import annotations
@@ -31,16 +32,17 @@ PARTS = (
 )
 
 
-def started(api: BotApi, echo: Echo, folder: Path) -> subprocess.Popen[bytes]:
+def started(api: BotApi, echo: Echo, folder: Path, *, voice: bool = False) -> subprocess.Popen[bytes]:
     (folder / "token").write_text(TOKEN)
     settings = {"telegram_api_url": api.url, "telegram_allow": list(CHATS), "turns": 16}
+    settings |= {"voice": "always" if voice else "never"}
     env = {
         **os.environ,
         "JUNE_PORT": str(free_port(0)),
         "JUNE_BOT_PLATFORM": "telegram",
         "JUNE_BOT_SETTINGS": json.dumps(settings),
         "JUNE_STT": "127.0.0.1:1",
-        "JUNE_TTS": "127.0.0.1:1",
+        "JUNE_TTS": "127.0.0.1:50052" if voice else "127.0.0.1:1",
         "JUNE_LLM": echo.address,
         "JUNE_LLM_API": "openai",
         "JUNE_LLM_MODEL": "echo",
@@ -63,16 +65,19 @@ def states(folder: Path) -> Counter[str]:
         db.close()
 
 
-def judged(api: BotApi) -> Counter[str]:
+def judged(api: BotApi, *, voice: bool = False) -> Counter[str]:
     """What went wrong."""
     wrong: Counter[str] = Counter(lost=0, doubled=0, disordered=0, unfinished=0)
     for chat in CHATS:
         asked = {m["message_id"]: m["text"] for m in api.messages[chat] if m["from"]["id"] != ME["id"]}
-        got = [m["answers"] for m in api.sent(chat)]
+        got = [m["answers"] for m in api.sent(chat) if "text" in m]
+        spoken = [m["answers"] for m in api.sent(chat) if "voice" in m]
+        wrong["lost"] += sum(number not in spoken for number in asked) if voice else 0
+        wrong["doubled"] += len(spoken) - len(set(spoken))
         wrong["lost"] += sum(number not in got for number in asked)
         wrong["doubled"] += len(got) - len(set(got))
         wrong["disordered"] += got != sorted(got)
-        texts = {m["answers"]: m["text"].strip() for m in api.sent(chat)}
+        texts = {m["answers"]: m["text"].strip() for m in api.sent(chat) if "text" in m}
         wrong["unfinished"] += sum(texts.get(n, "") != f"echo: {text}".strip() for n, text in asked.items())
     return wrong
 
@@ -80,13 +85,15 @@ def judged(api: BotApi) -> Counter[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
-    chance = random.Random(parser.parse_args().seed)  # noqa: S311
+    parser.add_argument("--voice", action="store_true")
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)  # noqa: S311
     todo = [(chat, number) for number in range(EACH) for chat in CHATS]
     seen: Counter[str] = Counter()
     with BotApi(slow_s=0.05, keep_calls=False) as api, Echo(word_s=0.04) as echo:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            bot = started(api, echo, folder)
+            bot = started(api, echo, folder, voice=asked.voice)
             for _ in range(KILLS):
                 for chat, number in todo[:8]:
                     more = "and more " * chance.randint(0, 12)
@@ -96,15 +103,15 @@ def main() -> None:
                 bot.kill()
                 bot.wait()
                 seen += states(folder)
-                bot = started(api, echo, folder)
+                bot = started(api, echo, folder, voice=asked.voice)
             until = time.monotonic() + 120
-            while (sum(judged(api).values()) or api.pending) and time.monotonic() < until:
+            while (sum(judged(api, voice=asked.voice).values()) or api.pending) and time.monotonic() < until:
                 time.sleep(0.5)
             time.sleep(5.0)  # for what would be sent twice
             bot.send_signal(signal.SIGTERM)
             bot.wait(20)
     print("in state when a kill fell:", dict(seen))
-    print(f"{KILLS} kills, {len(CHATS) * EACH} messages:", dict(judged(api)))
+    print(f"{KILLS} kills, {len(CHATS) * EACH} messages:", dict(judged(api, voice=asked.voice)))
 
 
 if __name__ == "__main__":

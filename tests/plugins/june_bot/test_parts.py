@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from june_bot import hearing, planning
+from june_bot.entries import Part
 from june_bot.ledger import Ledger
 from june_bot.limits import TELEGRAM, Limits, Rate
 from june_bot.pacing import Pacer
@@ -201,3 +202,15 @@ def test_what_is_old_and_answered_is_forgotten(ledger: Ledger) -> None:
     assert ledger.forget_before(-60) == 1
     assert [e.id for e in ledger.unfinished()] == [waiting.id]
     ledger.close()
+
+
+def test_the_highest_number_known_of_each_chat_outlives_a_restart(ledger: Ledger, tmp_path: Path) -> None:
+    one, _ = ledger.accept([message("1", thread="41"), message("2", chat="2", thread="7")])
+    ledger.put(Part(one.id, 1, "text", "raw", "rendered", "sent", sent_id="43"))
+    ledger.put(Part(one.id, 2, "text", "raw", "rendered", "sending", after="50"))
+    ledger.close()
+    again = Ledger(tmp_path)
+    again.bot = "telegram:1"
+    assert again.newest() == {"1": 50, "2": 7}
+    assert again.accounted("1") == {"41", "43"}
+    again.close()
