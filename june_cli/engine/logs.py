@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -81,3 +82,16 @@ def follow(path: Path, alive: Callable[[], bool], every_s: float = FOLLOW_S) -> 
                 time.sleep(every_s)
 
     yield from lines(pieces())
+
+
+def sentence(line: str) -> str:
+    """What a log line says; of one that is a JSON object, its event and why."""
+    line = line.strip()
+    if not line.startswith("{"):
+        return line
+    try:
+        said = json.loads(line)
+        words = [str(said[key]).rstrip(".") for key in ("event", "why") if key in said]
+        return ": ".join(words) or line
+    except (ValueError, TypeError):
+        return line

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from june_cli.engine import Engine, Running
+from june_cli.engine import Engine, Running, logs
 from june_cli.errors import JuneError, MachineLacks, NotReady
 from june_cli.spec import Ready, Service
 
@@ -164,7 +164,7 @@ class Wait:
 
     def _failed(self, why: str) -> JuneError:
         lines = [line for line in self.engine.log_tail(self.service.name, 40) if re.search(r"\w", line)]
-        said = f"; it said: {lines[-1].strip()[:300]}" if lines else ""
+        said = f"; it said: {logs.sentence(lines[-1])[:300]}" if lines else ""
         name = self.service.name
         if self.joined:
             return NotReady(

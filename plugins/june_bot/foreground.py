@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from june_bot.persona import personas
 from june_bot.services import token_file
 from june_bot.settings import Settings
+from june_bot.token import open_to_others
 from june_cli.engine.up import Planned, planned, using
 from june_cli.errors import NotReady, UsageProblem
 
@@ -22,10 +23,12 @@ def run(june: Invocation, platform: str, given: Mapping[str, Any]) -> Planned:
     june.config = replace(june.config, flags={**june.config.flags, "bot": given})
     settings = june.config.section("bot", Settings)
     _require(settings)
-    token_file(june, platform, settings)
+    token = token_file(june, platform, settings)
     personas(settings, settings.persona_file)
     if june.words.dry_run:
         return planned(june, [platform])
+    if open_to_others(token):
+        june.out.note(f"Others on this machine can read the token: chmod 600 {token}")
     with using(june, [platform]) as running:
         june.out.note(f"{platform}: ready. Ctrl-C ends; june serve start {platform} keeps it running.")
         if not getattr(settings, f"{platform}_allow"):

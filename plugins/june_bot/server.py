@@ -17,11 +17,9 @@ from june_bot.bot import Bot, run
 from june_bot.persona import personas
 from june_bot.seen import JsonLines
 from june_bot.settings import Settings
+from june_bot.token import one_word
 from june_bot.used import Addresses
 from june_cli.assistant import serving
-from june_cli.errors import UsageProblem
-
-TOKEN_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,7 @@ class Place:
         path = self.environ.get(variable)
         if not path:
             return ""
-        try:
-            text = Path(path).read_text("utf-8")[:TOKEN_BYTES].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageProblem("token-unreadable", f"the token file cannot be read: {error}.") from error
-        if not text or any(c.isspace() for c in text):
-            raise UsageProblem("token-invalid", "the token file holds no token: one line, nothing else.")
-        return text
+        return one_word(Path(path))
 
 
 def told(text: str) -> Settings:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from june_bot.settings import Settings
+from june_bot.token import one_word
 from june_cli.errors import UsageProblem
 from june_cli.paths import expanded
 from june_cli.services import Builder, Companion
@@ -91,6 +92,7 @@ def token_file(june: Invocation, platform: str, settings: Settings) -> Path:
         )
     if not found.is_file():
         raise UsageProblem("token-missing", f"the token file {found} is not there.")
+    one_word(found)
     return found.absolute()
 
 

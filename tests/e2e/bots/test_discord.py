@@ -62,6 +62,8 @@ class Running:
     channel: Any
     ann: Any
     voices: Voices
+    used: Used
+    settings: Settings
 
     async def until(self, met: Callable[[], Any], timeout_s: float = 10.0) -> Any:
         deadline = time.monotonic() + timeout_s
@@ -76,27 +78,36 @@ class Running:
         return [m for m in where.history() if m.author.id == self.env.bot.user.id]
 
 
+def put_together(folder: Path, used: Used, settings: Settings, allowed: str) -> tuple[Discord, Desk]:
+    """A bot as `june_bot.bot` makes it, with a client that has not logged in."""
+    ledger, seen = Ledger(folder), Seen()
+    ledger.bot = "discord:bot"
+    adapter = Discord("token", ledger.reached, ledger.reach, ledger.accounted, seen.contact)
+    desk = Desk(ledger, Door(frozenset({allowed}), ledger.introduced), settings, seen)
+    commands = Commands(ledger, settings, personas(settings, None), desk.cancel, used.status)
+    delivery = Delivery(adapter, ledger, Pacer(adapter.limits), seen)
+    desk.answering = Answering(delivery, used, settings, commands, lambda _: None)
+    return adapter, desk
+
+
 @asynccontextmanager
 async def running(folder: Path, echo: Echo, **settings: Any) -> AsyncIterator[Running]:
-    ledger, seen, voices = Ledger(folder), Seen(), Voices()
-    ledger.bot = "discord:bot"
+    voices = Voices()
     made = Settings(**{"stale_s": 1e9, **settings})  # that Discord's clock begins where it likes
-    adapter = Discord("token", ledger.reached, ledger.reach, ledger.accounted, seen.contact)
     async with Used(Addresses(DEAD, echo.address, DEAD, "openai", "echo", None)) as used:
         used._stt = used._tts = voices  # type: ignore[assignment]
+        ann = "1"
+        adapter, desk = put_together(folder, used, made, ann)
         async with simcord.run(adapter.client) as env:
             guild = env.create_guild()
             channel = guild.create_text_channel("general")
-            ann = guild.add_member(env.create_user("ann"))
-            door = Door(frozenset({str(ann.id)}), ledger.introduced)
-            desk = Desk(ledger, door, made, seen)
-            commands = Commands(ledger, made, personas(made, None), desk.cancel, used.status)
-            delivery = Delivery(adapter, ledger, Pacer(adapter.limits), seen)
-            desk.answering = Answering(delivery, used, made, commands, lambda _: None)
+            member = guild.add_member(env.create_user("ann"))
+            desk.door = Door(frozenset({str(member.id)}), desk.ledger.introduced)
             adapter.begin(desk.accept)
-            yield Running(env, desk, adapter, channel, ann, voices)
-            await desk.close()
-    ledger.close()
+            bot = Running(env, desk, adapter, channel, member, voices, used, made)
+            yield bot
+            await bot.desk.close()
+            bot.desk.ledger.close()
 
 
 def play(folder: Path, act: Callable[[Running], Awaitable[None]], **settings: Any) -> Echo:
@@ -205,5 +216,27 @@ def test_a_message_that_was_sent_and_not_noted_is_found(tmp_path: Path) -> None:
         assert await bot.adapter.find(to, Body("x", "x"), str(asked.id)) == str(sent.id)
         bot.adapter.known = lambda _: {str(sent.id)}
         assert await bot.adapter.find(to, Body("x", "x"), str(asked.id)) == ""
+
+    play(tmp_path, act)
+
+
+def test_a_restart_answers_what_was_missed_and_registers_nothing_anew(
+    tmp_path: Path,
+) -> None:
+    async def act(bot: Running) -> None:
+        me = f"<@{bot.env.bot.user.id}>"
+        await bot.ann.send(bot.channel, f"{me} one")
+        await bot.until(lambda: len(bot.sent()) == 1)
+        await bot.desk.close()
+        bot.adapter._accept = None
+        await bot.ann.send(bot.channel, f"{me} two")
+        bot.desk.ledger.close()
+        synced = bot.env.transcript().count("PUT /applications")
+        bot.adapter, bot.desk = put_together(tmp_path, bot.used, bot.settings, str(bot.ann.id))
+        bot.adapter.begin(bot.desk.accept)
+        await bot.env.restart_bot(bot.adapter.client)
+        await bot.until(lambda: len(bot.sent()) == 2)
+        assert [one.content for one in bot.sent()] == ["echo: one", "echo: two"]
+        assert bot.env.transcript().count("PUT /applications") == synced
 
     play(tmp_path, act)
