@@ -1,3 +1,10 @@
+"""Logs of services: what a line says."""
+
+from __future__ import annotations
+
+import pytest
+
+from june_cli.engine import logs
 
 
 @pytest.mark.parametrize(
