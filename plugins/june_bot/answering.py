@@ -117,11 +117,12 @@ class Answering:
         if judged == "nothing":
             self._settle(entry, said.SILENCE, confidence=transcript.confidence)
             return ()
+        heard = _with_caption(entry, transcript)
         if judged == "uncertain":
             text = said.SURE.format(heard=" ".join(transcript.text.split()))
-            self._settle(entry, text, heard=transcript.text, confidence=transcript.confidence)
+            self._settle(entry, text, heard=heard, confidence=transcript.confidence)
             return Choice("Yes", f"{YES}:{entry.id}"), Choice("No", f"{NO}:{entry.id}")
-        self._transcribed(entry, transcript.text, confidence=transcript.confidence)
+        self._transcribed(entry, heard, confidence=transcript.confidence)
         return ()
 
     def _transcribed(self, entry: Entry, text: str, *, confidence: float = 1.0) -> None:
@@ -254,6 +255,11 @@ class Answering:
         self.ledger.note(entry, stages={**entry.stages, **stages})
         for stage, seconds in stages.items():
             self.seen.stages.labels(stage).observe(seconds)
+
+
+def _with_caption(entry: Entry, transcript: Transcript) -> str:
+    """What was said, after what was written under it."""
+    return "\n\n".join(part for part in (entry.incoming.text, transcript.text.strip()) if part)
 
 
 def _stages(done: turns.Turn) -> dict[str, float]:

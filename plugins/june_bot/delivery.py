@@ -22,6 +22,7 @@ from june_bot.words import (
     Gone,
     Malformed,
     Platform,
+    Refusal,
     Slow,
     Target,
     TooLarge,
@@ -153,7 +154,10 @@ class Delivery:
     async def _attempt(self, to: Target, part: Part, what: Body | Voice | File) -> Part:
         """One attempt, with the note that it is made in front of it."""
         if part.state == "sending":
-            found = await self.platform.find(to, what, part.after)
+            try:
+                found = await self.platform.find(to, what, part.after)
+            except Refusal as why:  # whatever it is: what became of the message is still open
+                raise Unsure(str(why)) from why
             if found:
                 return replace(part, state="sent", sent_id=found)
         await self.pacer.turn(to.chat, group=to.group)

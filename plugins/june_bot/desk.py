@@ -138,6 +138,10 @@ class Desk:
                     if not chat.stopped:
                         raise
                     await self._stopped(chat.current)
+                except (
+                    Exception
+                ):  # the ledger could not even note that it was dropped: the next start goes on
+                    log.exception("left for the next start", extra={"number": chat.current.id})
                 chat.current = None
                 self.seen.waiting.set(self.waiting)
         finally:
@@ -170,6 +174,8 @@ class Desk:
             await self.answering.cancelled(entry)
         except Blocked as why:
             self._dropped(entry, f"the chat is closed: {why}")
+        except Exception:
+            log.exception("not stopped", extra={"number": entry.id})
 
 
 def _at_once(entry: Entry) -> bool:

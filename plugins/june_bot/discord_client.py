@@ -12,6 +12,7 @@ from june_bot.chat_commands import COMMANDS, VOICE
 from june_bot.discord_messages import command, pressed
 from june_bot.words import Incoming
 
+ASKED = 500
 PRIVATE = "This is a private assistant."
 
 
@@ -94,6 +95,8 @@ class Client(discord.Client):
         """Written down, and then acknowledged within the three seconds that Discord gives."""
         one = command(interaction, name, argument)
         self.asked[one.token] = interaction
+        while len(self.asked) > ASKED:  # a token of Discord's lasts a quarter of an hour
+            self.asked.pop(next(iter(self.asked)))
         if self._took(one):
             await interaction.response.defer()
         else:

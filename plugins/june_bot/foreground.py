@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from june_bot.persona import personas
 from june_bot.services import token_file
 from june_bot.settings import Settings
 from june_bot.token import open_to_others
+from june_bot.valid import require
 from june_cli.engine.up import Planned, planned, using
-from june_cli.errors import NotReady, UsageProblem
+from june_cli.errors import NotReady
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -22,7 +22,7 @@ def run(june: Invocation, platform: str, given: Mapping[str, Any]) -> Planned:
     """Start the bot and the services it needs, show its log, end what was started for it."""
     june.config = replace(june.config, flags={**june.config.flags, "bot": given})
     settings = june.config.section("bot", Settings)
-    _require(settings)
+    require(settings)
     token = token_file(june, platform, settings)
     personas(settings, settings.persona_file)
     if june.words.dry_run:
@@ -43,23 +43,3 @@ def run(june: Invocation, platform: str, given: Mapping[str, Any]) -> Planned:
             "service-lost", f"{platform} has ended: {why or 'it was stopped'}. {last}".strip(),
             hint=f"june serve logs {platform}",
         )  # fmt: skip
-
-
-def _require(settings: Settings) -> None:
-    """What no type can say."""
-    kinds = typing.get_type_hints(Settings)
-    for name in ("voice", "busy"):
-        allowed = typing.get_args(kinds[name])
-        if getattr(settings, name) not in allowed:
-            raise UsageProblem("bot-invalid", f"{name} must be one of {', '.join(allowed)}.")
-    if bool(settings.webhook_url) != bool(settings.webhook_secret_file):
-        raise UsageProblem(
-            "webhook-incomplete",
-            "a webhook needs both its address and a secret, so that nobody else can send messages to it.",
-            hint="--webhook-url https://… --webhook-secret-file FILE",
-        )
-    for name in ("telegram_api_url", "telegram_file_url", "webhook_url"):
-        if (address := getattr(settings, name)) and not address.startswith(("http://", "https://")):
-            raise UsageProblem(
-                "url-invalid", f"{name.replace('_', '-')} must be a web address, not {address!r}."
-            )

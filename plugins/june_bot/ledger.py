@@ -206,6 +206,7 @@ class Ledger:
         """Remove what was answered so long ago; returns how many messages."""
         with self._writing():
             marks = ",".join("?" * len(OPEN))
+            self._db.execute("DELETE FROM strangers WHERE at < ?", (time.time() - seconds,))
             return self._db.execute(
                 f"DELETE FROM messages WHERE received_at < ? AND state NOT IN ({marks})",  # noqa: S608
                 (time.time() - seconds, *OPEN),

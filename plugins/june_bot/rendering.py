@@ -89,6 +89,7 @@ class _Html:
     def __init__(self) -> None:
         self._lists: list[int] = []  # the number of the next item; 0 for bullets
         self._rows: list[list[str]] = []
+        self._quotes = 0
         self._in_table = False
         self._item = ""
 
@@ -107,15 +108,24 @@ class _Html:
             return self._take_item() + self._code(token)
         if kind == "hr":
             return f"{RULE}\n\n"
+        if kind.startswith("blockquote"):
+            return self._quote(opens=kind == "blockquote_open")
         if kind.startswith(("bullet_list", "ordered_list", "list_item")):
             return self._list(token)
         return {
             "heading_open": "<b>",
             "heading_close": "</b>\n\n",
-            "blockquote_open": "<blockquote>" if not self._lists else "",
-            "blockquote_close": "</blockquote>\n" if not self._lists else "",
             "paragraph_close": "\n" if token.hidden or self._lists else "\n\n",
         }.get(kind, "")
+
+    def _quote(self, *, opens: bool) -> str:
+        """Telegram has quotes, but none within another, and none within a list."""
+        if self._lists:
+            return ""
+        self._quotes += 1 if opens else -1
+        if opens:
+            return "<blockquote>" if self._quotes == 1 else ""
+        return "</blockquote>\n" if self._quotes == 0 else ""
 
     def _code(self, token: Token) -> str:
         language = re.sub(r"[^\w+#.-]", "", (token.info or "").split(" ")[0])

@@ -56,7 +56,14 @@ class Seen:
 
 
 class JsonLines(logging.Formatter):
-    """A log line as one JSON object: when, how grave, what, and the facts given beside it."""
+    """A log line as one JSON object: when, how grave, what, and the facts given beside it.
+
+    `secrets` appear in none, whichever library's words they stand in.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        super().__init__()
+        self._secrets = [secret for secret in secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
         """One line. What a message said is never among the facts, unless that was asked for."""
@@ -68,4 +75,7 @@ class JsonLines(logging.Formatter):
         line |= {key: value for key in EXTRA if (value := getattr(record, key, None)) is not None}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        text = json.dumps(line, ensure_ascii=False)
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return text

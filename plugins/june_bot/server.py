@@ -78,7 +78,9 @@ def told(text: str) -> Settings:
 def main(place: Place) -> None:
     """Run the bot until asked to stop."""
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(JsonLines())
+        handler.setFormatter(
+            JsonLines(place.secret("JUNE_TOKEN_FILE"), place.secret("JUNE_WEBHOOK_SECRET_FILE"))
+        )
     for noisy in ("httpx", "httpcore", "telegram", "discord", "aiohttp", "markdown_it"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # they log addresses, which have the token in them
     made = Bot.made(place, personas(place.settings, place.persona_file))

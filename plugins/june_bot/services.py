@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from june_bot.settings import Settings
 from june_bot.token import one_word
+from june_bot.valid import require
 from june_cli.errors import UsageProblem
 from june_cli.paths import expanded
 from june_cli.services import Builder, Companion
@@ -43,6 +44,7 @@ WHERE_TOKENS_COME_FROM = {
 def bot(platform: str, june: Invocation, near: Mapping[str, str]) -> Service:
     """A bot for one platform. UsageProblem when no token is configured for it."""
     settings = june.config.section("bot", Settings)
+    require(settings)
     service = june.roles.service("llm", june.engine_of(platform).name)
     folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
     mounts = [

@@ -27,6 +27,7 @@ from june_bot.words import (
     Elsewhere,
     File,
     Gone,
+    Incoming,
     Malformed,
     Refusal,
     Slow,
@@ -37,6 +38,7 @@ from june_bot.words import (
     Unsure,
     Voice,
 )
+from june_cli.errors import JuneError
 
 log = logging.getLogger("june.bot")
 T = TypeVar("T")
@@ -116,16 +118,12 @@ class Telegram:
         while True:
             asked = time.monotonic()
             try:
-                updates = await self._asked(
-                    self._bot.get_updates(
-                        offset=offset, timeout=POLL_S, read_timeout=POLL_S + 10, allowed_updates=WANTED
-                    )
-                )
+                updates = await self._asked(wire.updates(self._bot, offset, POLL_S, WANTED))
                 self.contact()
                 pause_s = BACKOFF_S
                 if updates:
                     self.take(updates, accept)
-                    offset = updates[-1].update_id + 1
+                    offset = updates[-1]["update_id"] + 1
                     conflicts = 0
                 elif time.monotonic() - asked < AT_ONCE_S:  # a server that does not wait
                     await asyncio.sleep(AT_ONCE_S)
@@ -137,31 +135,40 @@ class Telegram:
                 await asyncio.sleep(CONFLICT_S)
             except Slow as slow:
                 await asyncio.sleep(slow.retry_after_s)
+            except JuneError as error:  # not written down, so not confirmed: it comes again
+                self.trouble(error.message)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, MOST_BACKOFF_S)
             except (Unreached, Unsure, Malformed) as why:
                 self.trouble(f"Telegram cannot be reached: {why}")
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, MOST_BACKOFF_S)
 
-    def take(self, updates: Sequence[telegram.Update], accept: Accept) -> None:
+    def take(self, updates: Sequence[dict[str, Any]], accept: Accept) -> None:
         """Hand updates over. Buttons are told that they were pressed, after they were written down."""
-        found = [one for update in updates if (one := incoming(update, self._self))]
+        found = [one for update in updates if (one := self._read(update))]
         for one in found:
             self._reached(one.chat, one.thread)
         accept(found)
         for update in updates:
-            if update.callback_query:
-                self._aside(self._bot.answer_callback_query(update.callback_query.id))
+            if pressed := (update.get("callback_query") or {}).get("id"):
+                self._aside(self._bot.answer_callback_query(str(pressed)))
+
+    def _read(self, update: dict[str, Any]) -> Incoming | None:
+        """An update that cannot be read is left out: it, and all that came with it, would come for ever."""
+        try:
+            return incoming(telegram.Update.de_json(update, self._bot), self._self)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it
+            number = update.get("update_id")
+            log.warning("an update cannot be read", extra={"number": number, "why": type(error).__name__})
+            return None
 
     def hook(self, accept: Accept) -> Callable[[dict[str, Any]], None]:
         """What a webhook calls with each update."""
 
         def arrived(content: dict[str, Any]) -> None:
             self.contact()
-            with suppress(
-                KeyError, TypeError, ValueError, AttributeError
-            ):  # it is no update, and never will be
-                update = telegram.Update.de_json(content, self._bot)
-                self.take([update], accept)
+            self.take([content], accept)
 
         return arrived
 

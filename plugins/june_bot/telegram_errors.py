@@ -85,7 +85,7 @@ def refusal(error: TelegramError) -> Refusal:
         after = error.retry_after
         return Slow(after.total_seconds() if isinstance(after, dt.timedelta) else float(after))
     if isinstance(error, Kicked):
-        return Blocked(error.message)
+        return Forbidden(error.message) if "voice" in error.message.lower() else Blocked(error.message)
     if isinstance(error, Conflict):
         return Elsewhere(error.message)
     if isinstance(error, InvalidToken | EndPointNotFound):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 from urllib.parse import urlsplit
 
 import telegram
 from telegram.constants import ParseMode
 from telegram.request import HTTPXRequest
+from telegram.warnings import PTBUserWarning
 
 from june_bot.words import Body
 
@@ -37,6 +39,25 @@ def client(token: str, api_url: str, file_url: str) -> telegram.Bot:
         request=asking,
         get_updates_request=polling,
     )
+
+
+async def updates(
+    bot: telegram.Bot, offset: int | None, wait_s: int, wanted: list[str]
+) -> list[dict[str, Any]]:
+    """The next updates as they came. The library's own way reads them all or none: one that it does not
+    understand would be in the way for ever, and in the log with everything that people wrote.
+    """
+    asked = {"offset": offset, "timeout": wait_s, "allowed_updates": wanted}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PTBUserWarning)
+        found: Any = await bot.do_api_request(
+            "getUpdates",
+            api_kwargs={k: v for k, v in asked.items() if v is not None},
+            read_timeout=wait_s + 10,
+        )
+    if not isinstance(found, list) or not all(isinstance(one, dict) and "update_id" in one for one in found):
+        raise telegram.error.TelegramError("getUpdates answered with something else than updates")
+    return found
 
 
 def text(body: Body) -> dict[str, Any]:

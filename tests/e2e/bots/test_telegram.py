@@ -365,3 +365,61 @@ def _unzipped(body: bytes) -> bytes:
     import gzip
 
     return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+
+
+def test_odd_updates_are_passed_over_and_confirmed(bot: Bot) -> None:
+    chat, who = {"id": 7, "type": "private"}, {"id": 7, "is_bot": False, "first_name": "P"}
+    bot.api.says(7, "/id")
+    for odd in (
+        {"message": {"message_id": 9001, "date": 0, "chat": chat}},
+        {"message": {"message_id": 9002, "date": 1, "chat": chat, "from": who, "new_chat_title": "x"}},
+        {"edited_message": {"message_id": 9003, "date": 1, "chat": chat, "from": who, "text": "edited"}},
+        {
+            "channel_post": {
+                "message_id": 9004,
+                "date": 1,
+                "chat": {"id": -9, "type": "channel"},
+                "text": "post",
+            }
+        },
+        {"callback_query": {"id": "1", "from": who, "chat_instance": "1", "data": "yes:999999"}},
+        {"poll_answer": {"poll_id": "1", "option_ids": [0], "user": who}},
+    ):
+        bot.api._update(odd)
+    bot.start()
+    bot.api.wait(7, 1)
+    bot.api.says(7, "still there?")
+    bot.api.until(lambda: "echo: still there?" in bot.api.texts(7))
+    bot.api.until(lambda: not bot.api.pending)
+    assert len(bot.api.sent(7)) == 2
+
+
+def test_a_disk_that_is_full_loses_nothing(bot: Bot) -> None:
+    """The ledger cannot be written: nothing is confirmed, and once it can be, everything is answered."""
+    import sqlite3
+
+    bot.start().api.says(7, "/id")
+    bot.api.wait(7, 1)
+    db = sqlite3.connect(bot.ledger / "ledger.sqlite3", isolation_level=None)
+    said = "SELECT RAISE(FAIL, 'database or disk is full')"
+    db.execute(f"CREATE TRIGGER full BEFORE INSERT ON messages BEGIN {said}; END")
+    bot.api.says(7, "hello")
+    bot.until_said("disk is full")
+    assert bot.api.pending == 1
+    db.execute("DROP TRIGGER full")
+    db.close()
+    assert bot.api.wait(7, 2, 30)[1]["text"] == "echo: hello"
+
+
+def test_a_message_that_was_accepted_before_the_network_went_is_found_when_it_is_back(bot: Bot) -> None:
+    bot.start().api.says(7, "/id")
+    bot.api.wait(7, 1)
+    bot.api.faults.append(Fault("sendMessage", accepted=True))
+    bot.api.says(7, "hello")
+    bot.api.until(lambda: len(bot.api.sent(7)) == 2)
+    bot.api.__exit__()
+    time.sleep(2.5)
+    bot.api.__enter__()
+    bot.api.says(7, "and now?")
+    bot.api.until(lambda: bot.api.texts(7)[-1] == "echo: and now?", 40)
+    assert bot.api.texts(7)[1:] == ["echo: hello", "echo: and now?"]

@@ -17,6 +17,7 @@ from june_bot import rendering
         ("- one\n  - two\n1. three", "• one\n  • two\n\n1. three"),
         ("- [x] done", "• ☑ done"),
         ("> quoted", "<blockquote>quoted</blockquote>"),
+        ("> one\n> > two", "<blockquote>one\n\ntwo</blockquote>"),
         ("```c++\nint x;\n```", '<pre><code class="language-c++">int x;</code></pre>'),
         ("```\nopen", "<pre>open</pre>"),
         ("| a | b |\n|---|---|\n| 1 | 22 |", "<pre>a  b\n─────\n1  22</pre>"),
