@@ -146,6 +146,9 @@ def test_what_is_missing_is_said_before_anything_starts(real: RealJune, tmp_path
     assert lacking["code"] == "token-missing"
     assert "BotFather" in lacking["hint"]
     (tmp_path / "token").write_text("")
+    empty = real("bot", "telegram", "--token-file", str(tmp_path / "token"), "--json", code=2)
+    assert empty.json["error"]["code"] == "token-invalid"
+    (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "bad.yaml").write_text("- no")
     words = ("bot", "telegram", "--token-file", str(tmp_path / "token"))
     wrong = real(*words, "--persona", str(tmp_path / "bad.yaml"), "--json", code=2)
