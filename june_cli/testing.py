@@ -65,7 +65,7 @@ class FakeEngine:
         return self._running(service)
 
     def _running(self, service: Service) -> Running:
-        ports = {port.name: self.addresses.get(service.name, NOWHERE) for port in service.ports}
+        ports = {port.name: self._where(service) for port in service.ports}
         return Running(
             service=service.name,
             engine=self.name,
@@ -93,11 +93,10 @@ class FakeEngine:
 
     def reach(self, service: Service, port: Port, running: Running | None) -> str:
         """On loopback."""
-        return (
-            running.address(port.name)
-            if running
-            else f"127.0.0.1:{self.addresses.get(service.name, NOWHERE)}"
-        )
+        return running.address(port.name) if running else f"127.0.0.1:{self._where(service)}"
+
+    def _where(self, service: Service) -> int:
+        return self.addresses.get(service.name, NOWHERE)
 
     def names(self) -> list[str]:
         """What was launched and not stopped."""

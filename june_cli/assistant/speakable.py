@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from june_cli.assistant.sentences import Splitter
 
@@ -65,15 +65,12 @@ class Speakable:
     code fence or a table nothing is spoken.
     """
 
-    _splitter: Splitter
+    _splitter: Splitter = field(default_factory=Splitter)
     _line: str = ""  # the undecided start of a line
     _fence: str = ""
     _passing: bool = False  # the line has been found to be prose, and its rest passes through
     _skipping: bool = False
     _heading: bool = False
-
-    def __init__(self) -> None:
-        self._splitter = Splitter()
 
     def push(self, text: str) -> Iterator[str]:
         """Take more text; yield the sentences it completes."""

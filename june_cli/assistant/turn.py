@@ -76,12 +76,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Watch:
-    """Called as a turn goes on, for whoever shows it live. `answered`: the whole answer, its reasoning."""
+    """Called as a turn goes on, for whoever shows it live. `answered`: with the whole answer."""
 
     heard: Callable[[Transcript], None] = lambda _: None
     wrote: Callable[[str], None] = lambda _: None
     spoke: Callable[[Spoken], None] = lambda _: None
-    answered: Callable[[str, str], None] = lambda _answer, _reasoning: None
+    answered: Callable[[str], None] = lambda _: None
 
 
 async def run(
@@ -206,7 +206,7 @@ class _Run:
                 for sentence in speakable.push(delta.text) if self._tts else ():
                     await self._sentences.put(sentence)
         self._seconds.llm = self._now() - started
-        self._watch.answered("".join(self._answer).strip(), "".join(self._reasoning).strip())
+        self._watch.answered("".join(self._answer).strip())
         if self._tts:
             for sentence in speakable.finish():
                 await self._sentences.put(sentence)

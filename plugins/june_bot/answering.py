@@ -20,7 +20,7 @@ from june_bot.words import Blocked, Busy, Choice, TooLarge
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip, decode
 from june_cli.assistant.llm import Message
-from june_cli.assistant.speech import Spoken, Transcript
+from june_cli.assistant.speech import Transcript
 from june_cli.errors import BadInput, JuneError
 
 log = logging.getLogger("june.bot")
@@ -152,28 +152,26 @@ class Answering:
     def _spoken_to(self, entry: Entry) -> bool:
         """Whether the answer is to be spoken as well."""
         policy = self.commands.voice_of(entry.incoming.chat)
-        by_voice = entry.incoming.kind == "voice" or entry.incoming.kind == "button"
+        by_voice = entry.incoming.kind in ("voice", "button")
         return entry.turn and (policy == "always" or (policy == "mirror" and by_voice))
 
     async def _turn(self, entry: Entry) -> None:
         """Have it answered and spoken. The text is delivered while the voice still speaks."""
-        aloud, stage = self._spoken_to(entry), ["typing"]
+        aloud = self._spoken_to(entry)
         named = self.commands.persona_of(entry.incoming.chat)
         before = self.ledger.history(entry.incoming.chat, entry.id, self.settings.history)
         history = [m for q, a in before for m in (Message("user", q), Message("assistant", a))]
         live, whole = Live(self.delivery, entry), asyncio.Event()
         heard = asyncio.create_task(self._show_heard(entry))
 
-        def answered(answer: str, reasoning: str) -> None:
-            del reasoning
+        def answered(answer: str) -> None:
             if answer:
                 self.ledger.advance(entry, "answered", answer=answer)
-                stage[0] = "recording"
                 whole.set()
 
-        watch = turns.Watch(wrote=live.wrote, answered=answered, spoke=_nothing)
+        watch = turns.Watch(wrote=live.wrote, answered=answered)
         question = Transcript(entry.heard, entry.confidence, 0.0, "")
-        async with self._working(entry, lambda: _busy(stage[0])), self.admission:
+        async with self._working(entry, lambda: "recording" if whole.is_set() else "typing"), self.admission:
             live.start(after=heard)
             turn = asyncio.create_task(
                 self.used.turn(question, named.persona, history, watch, aloud=aloud), name=f"turn-{entry.id}"
@@ -240,9 +238,9 @@ class Answering:
         log.warning("not answered", extra={"number": entry.id, "error_id": number, "why": technical})
 
     @asynccontextmanager
-    async def _working(self, entry: Entry, what: object) -> AsyncIterator[None]:
+    async def _working(self, entry: Entry, what: Callable[[], Busy]) -> AsyncIterator[None]:
         """Shows the indicator for as long as the block lasts."""
-        shown = asyncio.create_task(indicate(self.delivery, entry, what))  # type: ignore[arg-type]
+        shown = asyncio.create_task(indicate(self.delivery, entry, what))
         try:
             yield
         finally:
@@ -267,14 +265,6 @@ def _stages(done: turns.Turn) -> dict[str, float]:
     seconds = done.seconds
     spoken = {"first_audio": seconds.first_audio} if len(done.speech.pcm) else {}
     return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "turn": seconds.total, **spoken}
-
-
-def _nothing(_: Spoken) -> None:
-    """Chunks are sent as one voice message."""
-
-
-def _busy(stage: str) -> Busy:
-    return "recording" if stage == "recording" else "typing"
 
 
 async def _first_of(turn: asyncio.Task[turns.Turn], whole: asyncio.Event) -> None:

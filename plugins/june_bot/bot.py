@@ -16,7 +16,7 @@ from june_bot.chat_commands import Commands
 from june_bot.delivery import Delivery
 from june_bot.desk import Desk
 from june_bot.ledger import Ledger
-from june_bot.pacing import Pacer
+from june_bot.pacing import Backoff, Pacer
 from june_bot.persona import Named
 from june_bot.seen import Seen
 from june_bot.used import Used
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from june_bot.server import Place
 
 log = logging.getLogger("june.bot")
-BACKOFF_S, MOST_BACKOFF_S = 1.0, 60.0
 TIDY_S = 3600.0
 LEAVE_S = 2.0  # for what is being sent at the end
 DAY_S = 86_400.0
@@ -136,7 +135,7 @@ def _desk(bot: Bot, used: Used) -> Desk:
 
 async def _open(bot: Bot) -> None:
     """Log in, however long the network is away."""
-    pause_s = BACKOFF_S
+    backoff = Backoff()
     while True:
         try:
             return await bot.platform.open()
@@ -149,8 +148,7 @@ async def _open(bot: Bot) -> None:
         except (Unreached, Unsure) as why:
             bot.seen.trouble = f"{bot.platform.name} cannot be reached: {why}"
             log.warning("the platform is out of reach", extra={"why": str(why)})
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, MOST_BACKOFF_S)
+        await backoff.pause()
 
 
 async def _receive(bot: Bot, desk: Desk, hook: dict[str, Any]) -> None:

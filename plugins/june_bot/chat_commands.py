@@ -16,10 +16,9 @@ AS_VOICE = {"on": "always", "off": "never", "auto": "mirror"}
 
 @dataclass(frozen=True)
 class Command:
-    """What a command is for; `argument` names what may follow; `now`: it does not wait for its turn."""
+    """What a command is for; `now`: it does not wait for its turn."""
 
     summary: str
-    argument: str = ""
     now: bool = False
 
 
@@ -27,8 +26,8 @@ COMMANDS: Mapping[str, Command] = {
     "start": Command("Say hello", now=True),
     "help": Command("What I can do", now=True),
     "reset": Command("Begin a new conversation"),
-    "voice": Command("When I speak: mirror, always or never", "mirror|always|never"),
-    "persona": Command("Who answers", "name"),
+    "voice": Command("When I speak: mirror, always or never"),
+    "persona": Command("Who answers"),
     "retry": Command("Answer the last question again"),
     "cancel": Command("Stop the answer under way", now=True),
     "status": Command("How I am", now=True),
@@ -114,6 +113,11 @@ def parsed(text: str) -> tuple[str, str]:
     word, _, argument = text.strip().lstrip("/").partition(" ")
     name = word.partition("@")[0].lower()
     return ALIASES.get(name, name), argument.strip().lower()
+
+
+def is_known(text: str) -> bool:
+    """Whether a text begins with one of the commands."""
+    return text.startswith("/") and parsed(text)[0] in COMMANDS
 
 
 def help_text() -> str:

@@ -5,14 +5,13 @@ So a kill between the two is recognised: nothing is sent twice, nothing is left 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, replace
 
 from june_bot import planning
 from june_bot.entries import Entry, Part
 from june_bot.ledger import Ledger
-from june_bot.pacing import Pacer
+from june_bot.pacing import Backoff, Pacer
 from june_bot.seen import Seen
 from june_bot.words import (
     Body,
@@ -35,7 +34,6 @@ from june_bot.words import (
 log = logging.getLogger("june.bot")
 # Numbers of parts: what was heard, the messages of the answer, its speech, a remark about the latter.
 HEARD, FIRST, VOICE, REMARK = 0, 1, 90, 91
-BACKOFF_S, MOST_BACKOFF_S = 1.0, 60.0
 SPEECH = "(speech)"
 
 
@@ -58,7 +56,7 @@ class Delivery:
         """Show what was understood of a voice message."""
         raw = "🎤 " + " ".join(text.split())
         shown = planning.first_message(raw, self.platform.limits, self.platform.render)
-        part = self._part(entry, HEARD, "heard", *shown)
+        part = self.part(entry, HEARD, "heard", *shown)
         await self._deliver(entry, part, Body(part.rendered, part.raw))
 
     async def texts(self, entry: Entry, choices: tuple[Choice, ...] = ()) -> None:
@@ -78,12 +76,12 @@ class Delivery:
 
     async def notice(self, entry: Entry, text: str) -> None:
         """A remark that is no part of the answer."""
-        part = self._part(entry, REMARK, "remark", text, self.platform.render(text))
+        part = self.part(entry, REMARK, "remark", text, self.platform.render(text))
         await self._deliver(entry, part, Body(part.rendered, part.raw))
 
     async def voice(self, entry: Entry, voice: Voice) -> None:
         """The spoken answer. Where voice messages are not allowed, the text has to do, and that is noted."""
-        part = self._part(entry, VOICE, "voice", SPEECH, f"{voice.seconds:.1f} s, {len(voice.ogg)} bytes")
+        part = self.part(entry, VOICE, "voice", SPEECH, f"{voice.seconds:.1f} s, {len(voice.ogg)} bytes")
         await self._deliver(entry, part, voice)
 
     async def preview(self, entry: Entry, part: Part, text: str) -> Part:
@@ -106,45 +104,45 @@ class Delivery:
             part = replace(part, state="preview", sent_id=sent)
         except Slow as slow:
             self._told_to_wait(to, slow)
-            part = replace(part, state="preview" if part.sent_id else "planned")
+            part = part.unsent()
         except Gone:
-            part = replace(part, state="planned", sent_id="")
+            part = part.unsent(sent_id="")
         except (Malformed, Unauthorised, Unreached):
-            part = replace(part, state="preview" if part.sent_id else "planned")
+            part = part.unsent()
         except Unsure:
             return part  # the final text finds out what became of it
         self.ledger.put(part)
         return part
 
-    def _part(self, entry: Entry, number: int, kind: str, raw: str, rendered: str) -> Part:
+    def part(self, entry: Entry, number: int, kind: str, raw: str = "", rendered: str = "") -> Part:
+        """A part as the ledger has it, or one that nothing was done about yet."""
         known = next((p for p in self.ledger.parts(entry) if p.number == number), None)
         return known or Part(entry.id, number, kind, raw, rendered, "planned")
 
     async def _deliver(self, entry: Entry, part: Part, what: Body | Voice | File) -> None:
         """Send one part: it is there afterwards, or never can be. Blocked when the chat is closed."""
-        to, pause_s = self.target(entry, part.number), BACKOFF_S
+        to, backoff = self.target(entry, part.number), Backoff()
         while part.state not in ("sent", "failed"):
             try:
                 part = await self._attempt(to, part, what)
             except Slow as slow:  # nothing was done
                 self._told_to_wait(to, slow)
-                part = replace(part, state="preview" if part.sent_id else "planned")
+                part = part.unsent()
             except Gone:
-                part = replace(part, state="planned", sent_id="")
+                part = part.unsent(sent_id="")
             except Malformed as why:
                 if not isinstance(what, Body) or not what.markup:
                     part = replace(part, state="failed", note=str(why))
                 else:
                     what = replace(what, markup=False)
-                    state = "preview" if part.sent_id else "planned"
-                    part = replace(part, rendered=part.raw, state=state, note=f"markup refused: {why}")
+                    part = part.unsent(rendered=part.raw, note=f"markup refused: {why}")
             except (Forbidden, TooLarge) as why:
                 part = replace(part, state="failed", note=str(why))
             except (Unreached, Unauthorised):  # of a token that is wrong the receiving side makes an end
-                part = replace(part, state="preview" if part.sent_id else "planned")
-                pause_s = await self._pause(pause_s)
+                part = part.unsent()
+                await self._pause(backoff)
             except Unsure:
-                pause_s = await self._pause(pause_s)
+                await self._pause(backoff)
             self.ledger.put(part)
         if part.state == "failed":
             log.warning(
@@ -168,10 +166,9 @@ class Delivery:
         self.ledger.put(part)
         return replace(part, state="sent", sent_id=await self.platform.send(to, what))
 
-    async def _pause(self, pause_s: float) -> float:
+    async def _pause(self, backoff: Backoff) -> None:
         self.seen.retries.inc()
-        await asyncio.sleep(pause_s)
-        return min(pause_s * 2, MOST_BACKOFF_S)
+        await backoff.pause()
 
     def _told_to_wait(self, to: Target, slow: Slow) -> None:
         self.seen.too_many.inc()

@@ -89,12 +89,6 @@ class Desk:
         chat.answering.cancel()
         return True
 
-    async def drained(self) -> None:
-        """Until nothing waits."""
-        while workers := [c.worker for c in self._chats.values() if c.worker] + list(self._at_once):
-            await asyncio.wait(workers)
-            await asyncio.sleep(0)
-
     async def close(self) -> None:
         """Leave everything where it is: the ledger knows, and the next start goes on."""
         chats = list(self._chats.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from june_bot.chat_commands import ALIASES, COMMANDS, parsed
+from june_bot.chat_commands import is_known
 from june_bot.words import Audio, Incoming
 
 BUTTON = "june:"  # how the names of the bot's own buttons begin
@@ -18,7 +18,7 @@ def incoming(message: discord.Message, me: discord.ClientUser) -> Incoming | Non
         return None
     sound = next((a for a in message.attachments if _is_sound(a)), None)
     text = _without_name(message.content, me.id)
-    kind = "voice" if sound else "command" if _is_command(text) else "text" if text else "other"
+    kind = "voice" if sound else "command" if is_known(text) else "text" if text else "other"
     if kind == "other" and not (message.attachments or message.stickers):
         return None
     audio = None
@@ -74,11 +74,6 @@ def _meant(message: discord.Message, me: discord.ClientUser) -> bool:
     answered = message.reference.resolved if message.reference else None
     to_me = isinstance(answered, discord.Message) and answered.author.id == me.id
     return to_me or any(user.id == me.id for user in message.mentions)
-
-
-def _is_command(text: str) -> bool:
-    """One of the slash commands, typed as a text."""
-    return text.startswith("/") and parsed(text)[0] in {*COMMANDS, *ALIASES}
 
 
 def _is_sound(attachment: discord.Attachment) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from june_bot.words import Audio, Incoming
@@ -48,6 +48,11 @@ class Part:
     note: str = ""
     after: str = ""
 
+    def unsent(self, **changes: Any) -> Part:
+        """The same after an attempt that did nothing: what was on the screen before still is."""
+        back = replace(self, **changes)
+        return replace(back, state="preview" if back.sent_id else "planned")
+
 
 @dataclass(frozen=True)
 class ChatState:
@@ -56,7 +61,6 @@ class ChatState:
     voice: str = ""
     persona: str = ""
     since: int = 0
-    closed: bool = False
 
 
 def text_of(one: Incoming) -> str:

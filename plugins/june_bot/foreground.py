@@ -10,7 +10,6 @@ from june_bot.persona import personas
 from june_bot.services import token_file
 from june_bot.settings import Settings
 from june_bot.token import open_to_others
-from june_bot.valid import require
 from june_cli.engine.up import Planned, planned, using
 from june_cli.errors import NotReady
 
@@ -22,7 +21,6 @@ def run(june: Invocation, platform: str, given: Mapping[str, Any]) -> Planned:
     """Start the bot and the services it needs, show its log, end what was started for it."""
     june.config = replace(june.config, flags={**june.config.flags, "bot": given})
     settings = june.config.section("bot", Settings)
-    require(settings)
     token = token_file(june, platform, settings)
     personas(settings, settings.persona_file)
     if june.words.dry_run:

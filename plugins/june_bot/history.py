@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from june_bot.entries import STAGES, incoming
+from june_bot.entries import entry_of
 from june_bot.ledger import FILE, connect
 from june_cli.errors import UsageProblem
 
@@ -149,26 +149,26 @@ def _read(db: sqlite3.Connection, platform: str, wanted: Wanted, since: float) -
 
 
 def _message(db: sqlite3.Connection, platform: str, row: sqlite3.Row) -> Message:
-    one = incoming(row["incoming"])
+    entry = entry_of(row)
+    one = entry.incoming
     parts = db.execute("SELECT * FROM parts WHERE message = ? ORDER BY number", (row["id"],))
     names = ("number", "kind", "state", "sent_id", "raw", "rendered", "note")
-    ended = {stage: row[f"{stage}_at"] for stage in STAGES}
     return Message(
-        id=row["id"],
+        id=entry.id,
         platform=platform,
-        chat=row["chat"],
-        user=row["user"],
+        chat=one.chat,
+        user=one.user,
         name=one.name,
-        kind=row["kind"],
-        at=dt.datetime.fromtimestamp(row["received_at"]).astimezone().isoformat(timespec="milliseconds"),
-        state=row["state"],
-        text=row["heard"] or one.text,
-        confidence=row["confidence"],
-        answer=row["answer"],
-        error_id=row["error_id"],
-        error=row["error"],
-        seconds={stage: round(at - row["received_at"], 3) for stage, at in ended.items() if at},
-        stages=json.loads(row["stages"]),
+        kind=one.kind,
+        at=dt.datetime.fromtimestamp(entry.received_at).astimezone().isoformat(timespec="milliseconds"),
+        state=entry.state,
+        text=entry.heard or one.text,
+        confidence=entry.confidence,
+        answer=entry.answer,
+        error_id=entry.error_id,
+        error=entry.error,
+        seconds={stage: round(at - entry.received_at, 3) for stage, at in entry.ended.items()},
+        stages=entry.stages,
         parts=[Sent(**{name: part[name] for name in names}) for part in parts],
     )
 

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -67,24 +67,18 @@ class Ledger:
 
     def advance(self, entry: Entry, state: State, **values: Any) -> None:
         """A message has come a stage further; what is known of it by then is kept with it."""
-        entry.state = state
-        for name, value in values.items():
-            if hasattr(entry, name):
-                setattr(entry, name, value)
         now = time.time()
         stamp = {f"{state}_at": now} if state in STAGES else {}
         entry.ended |= {state: now} if stamp else {}
-        columns = {"state": state, **values, **stamp}
+        _set(entry, {"state": state, **values})
         with self._writing():
-            self._update(entry.id, columns)
+            self._update(entry.id, {"state": state, **values, **stamp})
             if state in ("delivered", "cancelled", "dropped"):
                 self._db.execute("DELETE FROM speech WHERE message = ?", (entry.id,))
 
     def note(self, entry: Entry, **values: Any) -> None:
         """Something more is known of a message, which stays where it is."""
-        for name, value in values.items():
-            if hasattr(entry, name):
-                setattr(entry, name, value)
+        _set(entry, values)
         with self._writing():
             self._update(entry.id, values)
 
@@ -98,14 +92,13 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM parts WHERE message = ? ORDER BY number", (entry.id,))
         return [part_of(row) for row in rows]
 
-    def put(self, *parts: Part) -> None:
-        """Write parts down as they are now."""
+    def put(self, part: Part) -> None:
+        """Write a part down as it is now."""
         with self._writing():
-            for part in parts:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*(getattr(part, f.name) for f in fields(part)), time.time()),
-                )
+            self._db.execute(
+                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*astuple(part), time.time()),
+            )
 
     def keep_speech(self, entry: Entry, voice: Voice) -> None:
         """The spoken answer, until it is delivered."""
@@ -147,9 +140,7 @@ class Ledger:
     def chat(self, chat: str) -> ChatState:
         """What was chosen in a chat."""
         row = self._db.execute("SELECT * FROM chats WHERE bot = ? AND chat = ?", (self.bot, chat)).fetchone()
-        return (
-            ChatState(row["voice"], row["persona"], row["since"], bool(row["closed"])) if row else ChatState()
-        )
+        return ChatState(row["voice"], row["persona"], row["since"]) if row else ChatState()
 
     def choose(self, chat: str, **values: Any) -> None:
         """Keep a choice for a chat."""
@@ -228,6 +219,11 @@ class Ledger:
                     "ledger-failed", f"the ledger cannot be written: {error}.", hint="is the disk full?"
                 ) from error
             raise
+
+
+def _set(entry: Entry, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(entry, name, value)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

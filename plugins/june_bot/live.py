@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from june_bot.delivery import FIRST, Delivery
-from june_bot.entries import Entry, Part
+from june_bot.entries import Entry
 from june_bot.words import Busy, Refusal
 
 FIRST_S = 0.7  # from the first token to the first text: an answer that is done by then is sent once, whole
@@ -49,18 +49,13 @@ class Live:
         await asyncio.wait([after])
         limits, group = self.delivery.platform.limits, self.entry.incoming.group
         pause_s = FIRST_S
-        part = self._part()
+        part = self.delivery.part(self.entry, FIRST, "text")
         while not await _within(self._done, pause_s):
             if self.text != self._shown:
                 with suppress(Refusal):
                     part = await self.delivery.preview(self.entry, part, self.text)
                 self._shown = self.text
             pause_s = limits.group_edit_s if group else limits.edit_s
-
-    def _part(self) -> Part:
-        parts = self.delivery.ledger.parts(self.entry)
-        known = next((part for part in parts if part.number == FIRST), None)
-        return known or Part(self.entry.id, FIRST, "text", "", "", "planned")
 
 
 async def indicate(delivery: Delivery, entry: Entry, what: Callable[[], Busy]) -> None:

@@ -10,7 +10,24 @@ from dataclasses import dataclass, field
 
 from june_bot.limits import Limits, Rate
 
+FIRST_S, MOST_S = 1.0, 60.0
 CHATS = 10_000  # buckets remembered; the oldest is full again long before it is forgotten
+
+
+@dataclass
+class Backoff:
+    """Waits between attempts: a second, and twice as long each time, up to a minute."""
+
+    _next_s: float = FIRST_S
+
+    async def pause(self) -> None:
+        """Wait before the next attempt."""
+        waited_s, self._next_s = self._next_s, min(self._next_s * 2, MOST_S)
+        await asyncio.sleep(waited_s)
+
+    def reset(self) -> None:
+        """It has worked: the next failure is a first one."""
+        self._next_s = FIRST_S
 
 
 @dataclass
@@ -48,7 +65,6 @@ class Pacer:
 
     limits: Limits
     clock: Callable[[], float] = time.monotonic
-    waited_s: float = 0.0
     _chats: OrderedDict[str, Bucket] = field(default_factory=OrderedDict)
     _bot: Bucket | None = None
 
@@ -56,7 +72,6 @@ class Pacer:
         """Wait until a message may be sent. Whoever comes first sends first; other chats are not kept."""
         now = self.clock()
         wait = max(self._own().take(now), self._of(chat, group).take(now))
-        self.waited_s += wait
         if wait > 0:
             await asyncio.sleep(wait)
 

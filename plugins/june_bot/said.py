@@ -15,7 +15,6 @@ STOPPED = "(stopped)"
 NO_VOICE = "The voice is out of order, so here is the text alone."
 SURE = "I am not sure that I heard you right. Did you say:\n\n> {heard}"
 PRIVATE = "This is a private assistant. Your id is {user}; its owner can let you in with it."
-GROUP = "Mention me, or reply to me, when you want an answer."
 WENT_WRONG = "Something went wrong on my side."
 BY_CODE = {
     "audio-too-long": "That is too long for me: at most {seconds:.0f} seconds, please.",
@@ -40,9 +39,8 @@ def of(error: BaseException, service: str, *, seconds: float) -> tuple[str, str]
     if not known and isinstance(error, NotReady):
         known = BY_SERVICE.get(service, "")
     sentence = known.format(seconds=seconds) if known else WENT_WRONG
-    return (
-        sentence if known and isinstance(error, BadInput | UsageProblem) else f"{sentence} ({number})"
-    ), number
+    theirs = known and isinstance(error, BadInput | UsageProblem)  # there is nothing to look up
+    return (sentence if theirs else f"{sentence} ({number})"), number
 
 
 def technical(error: BaseException) -> str:

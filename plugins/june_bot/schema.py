@@ -55,7 +55,6 @@ CREATE TABLE IF NOT EXISTS chats (
     voice TEXT NOT NULL DEFAULT '',
     persona TEXT NOT NULL DEFAULT '',
     since INTEGER NOT NULL DEFAULT 0,
-    closed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (bot, chat)
 );
 CREATE TABLE IF NOT EXISTS strangers (

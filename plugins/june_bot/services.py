@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ROLES = ("stt", "llm", "tts")
 PORTS = {"telegram": 8090, "discord": 8091}
-LIBRARY = {"telegram": "telegram", "discord": "discord"}
 TOKENS = {"telegram": "JUNE_TELEGRAM_TOKEN_FILE", "discord": "JUNE_DISCORD_TOKEN_FILE"}
 # What reaches a bot by other ways than its settings: as secrets and mounts.
 FILES = ("telegram_token_file", "discord_token_file", "webhook_secret_file", "persona_file")
@@ -75,7 +74,7 @@ def bot(platform: str, june: Invocation, near: Mapping[str, str]) -> Service:
             *((f"JUNE_{role.upper()}", near[role]) for role in ROLES),
         ),
         inherits=NETWORK,
-        packages=("aiohttp", "markdown_it", "prometheus_client", "yaml", LIBRARY[platform]),
+        packages=("aiohttp", "markdown_it", "prometheus_client", "yaml", platform),
         memory_bytes=1024**3,
         stop_s=5.0,
         ready=Ready("http", port="http", path="/health", deadline_s=60.0, stall_s=60.0),

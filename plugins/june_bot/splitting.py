@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
@@ -109,6 +110,4 @@ def _whole(text: str, at: int) -> int:
 
 
 def _combines(character: str) -> bool:
-    import unicodedata
-
     return bool(unicodedata.combining(character)) or 0x1F3FB <= ord(character) <= 0x1F3FF

@@ -17,6 +17,7 @@ from june_bot import rendering
 from june_bot import telegram_wire as wire
 from june_bot.chat_commands import COMMANDS
 from june_bot.limits import TELEGRAM, TELEGRAM_LOCAL_FILE_BYTES, Limits
+from june_bot.pacing import Backoff
 from june_bot.telegram_errors import refusal, unmodified
 from june_bot.telegram_updates import WANTED, incoming
 from june_bot.words import (
@@ -44,7 +45,6 @@ log = logging.getLogger("june.bot")
 T = TypeVar("T")
 POLL_S, AT_ONCE_S = 30, 0.5
 CONFLICT_S, CONFLICTS = 3.0, 2
-BACKOFF_S, MOST_BACKOFF_S = 1.0, 60.0
 PROBES = 60  # messages looked at for one that was sent and not noted
 ACTIONS: dict[Busy, ChatAction] = {
     "typing": ChatAction.TYPING,
@@ -114,13 +114,13 @@ class Telegram:
         """Long polling. An update is confirmed by asking for the one after it, once `accept` has returned."""
         with suppress(Refusal):
             await self._asked(self._bot.delete_webhook())
-        offset, pause_s, conflicts = None, BACKOFF_S, 0
+        offset, backoff, conflicts = None, Backoff(), 0
         while True:
             asked = time.monotonic()
             try:
                 updates = await self._asked(wire.updates(self._bot, offset, POLL_S, WANTED))
                 self.contact()
-                pause_s = BACKOFF_S
+                backoff.reset()
                 if updates:
                     self.take(updates, accept)
                     offset = updates[-1]["update_id"] + 1
@@ -137,12 +137,10 @@ class Telegram:
                 await asyncio.sleep(slow.retry_after_s)
             except JuneError as error:  # not written down, so not confirmed: it comes again
                 self.trouble(error.message)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, MOST_BACKOFF_S)
+                await backoff.pause()
             except (Unreached, Unsure, Malformed) as why:
                 self.trouble(f"Telegram cannot be reached: {why}")
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, MOST_BACKOFF_S)
+                await backoff.pause()
 
     def take(self, updates: Sequence[dict[str, Any]], accept: Accept) -> None:
         """Hand updates over. Buttons are told that they were pressed, after they were written down."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import telegram
 from telegram.constants import ChatType, MessageEntityType
 
-from june_bot.chat_commands import ALIASES, COMMANDS, parsed
+from june_bot.chat_commands import is_known
 from june_bot.words import Audio, Incoming
 
 WANTED = ["message", "callback_query"]
@@ -23,12 +23,11 @@ def incoming(update: telegram.Update, me: telegram.User) -> Incoming | None:
     audio = _audio(message)
     kind = "voice" if audio else "text" if text else "other"
     if text.startswith("/") and not audio:
-        name, _, bot = text.split()[0][1:].partition("@")
+        bot = text.split()[0].partition("@")[2]
         if bot and bot.lower() != (me.username or "").lower():
             return None
         kind = "command"
-        own = parsed(name)[0] in {*COMMANDS, *ALIASES}
-        meant = meant or bool(bot) or own
+        meant = meant or bool(bot) or is_known(text)
     if kind == "other" and not _content(message):
         return None
     return Incoming(
@@ -66,8 +65,8 @@ def _meant(message: telegram.Message, me: telegram.User) -> tuple[str, bool]:
     """The text without the bot's name, and whether the bot was named or replied to."""
     text = message.text or message.caption or ""
     entities = message.parse_entities() if message.text else message.parse_caption_entities()
-    meant = bool(message.reply_to_message and (message.reply_to_message.from_user or me).id == me.id)
-    meant = meant and message.reply_to_message is not None and message.reply_to_message.from_user is not None
+    answered = message.reply_to_message.from_user if message.reply_to_message else None
+    meant = answered is not None and answered.id == me.id
     for entity, said in entities.items():
         named = entity.type == MessageEntityType.MENTION and said.lower() == f"@{(me.username or '').lower()}"
         if named or (entity.user and entity.user.id == me.id):

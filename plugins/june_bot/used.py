@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip
 from june_cli.assistant.llm import Message, StreamingChat, connect
 from june_cli.assistant.speech import Stt, Transcript, Tts
-from june_cli.errors import JuneError, NotReady
+from june_cli.errors import JuneError
 
+T = TypeVar("T")
 AGAIN_S = 1.0  # a service that is being restarted is back by then, or its user is told
 PASSING = ("service-lost", "service-busy")
 
@@ -50,16 +52,7 @@ class Used:
 
     async def recognise(self, clip: Clip) -> Transcript:
         """What was said; a service that is away for a moment is asked once more."""
-        try:
-            return await self._stt.recognise(clip)
-        except NotReady as error:
-            if error.code not in PASSING:
-                raise _named(error, "stt") from error
-        await asyncio.sleep(AGAIN_S)
-        try:
-            return await self._stt.recognise(clip)
-        except JuneError as error:
-            raise _named(error, "stt") from error
+        return await _patiently("stt", lambda: self._stt.recognise(clip))
 
     async def turn(
         self,
@@ -88,16 +81,7 @@ class Used:
                 voice_optional=True,
             )
 
-        try:
-            return await once()
-        except JuneError as error:
-            if written or error.code not in PASSING:
-                raise _named(error, "llm") from error
-        await asyncio.sleep(AGAIN_S)
-        try:
-            return await once()
-        except JuneError as error:
-            raise _named(error, "llm") from error
+        return await _patiently("llm", once, begun=lambda: bool(written))
 
     async def speak(self, text: str, voice: str) -> Clip:
         """An answer, read aloud."""
@@ -113,9 +97,21 @@ class Used:
         )
 
 
-def _named(error: JuneError, service: str) -> JuneError:
-    error.add_note(f"service {service}")
-    return error
+async def _patiently(
+    service: str, ask: Callable[[], Awaitable[T]], *, begun: Callable[[], bool] = lambda: False
+) -> T:
+    """Ask a service, and once more if it was away and had not begun. Its errors carry its name."""
+    try:
+        try:
+            return await ask()
+        except JuneError as error:
+            if begun() or error.code not in PASSING:
+                raise
+        await asyncio.sleep(AGAIN_S)
+        return await ask()
+    except JuneError as error:
+        error.add_note(f"service {service}")
+        raise
 
 
 def service_of(error: BaseException) -> str:
