@@ -8,15 +8,16 @@ files of 20 and 50 MB, 429 with retry_after, a webhook's secret. It runs in a th
 from __future__ import annotations
 
 import asyncio
-import html.parser
 import json
-import threading
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import ClientSession, web
+
+from tests.botmarkup import Wrong, plain, units
+from tests.loopback import MB, Loopback
 
 TOKEN = "100001:TEST-token_0123456789abcdefghij"  # noqa: S105 - nobody else's
 ME = {"id": 100001, "is_bot": True, "first_name": "June", "username": "june_bot"}
@@ -26,81 +27,12 @@ ME_TOO = {
     "can_read_all_group_messages": False,
     "supports_inline_queries": False,
 }
-TAGS = {
-    "b",
-    "strong",
-    "i",
-    "em",
-    "u",
-    "ins",
-    "s",
-    "strike",
-    "del",
-    "a",
-    "code",
-    "pre",
-    "blockquote",
-    "tg-spoiler",
-    "span",
-}
-MB = 1024 * 1024
-UNPARSED = "Bad Request: can't parse entities"
 UNMODIFIED = (
     "Bad Request: message is not modified: specified new message content and reply markup are the same"
 )
 TWO_POLLERS = (
     "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 )
-
-
-class Wrong(Exception):
-    """A refusal, as the server words it."""
-
-    def __init__(self, code: int, description: str, **parameters: Any) -> None:
-        super().__init__(description)
-        self.code, self.description, self.parameters = code, description, parameters
-
-
-class _Markup(html.parser.HTMLParser):
-    """HTML as Telegram reads it: known tags, properly nested."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag not in TAGS:
-            raise Wrong(
-                400, f'Bad Request: can\'t parse entities: Unsupported start tag "{tag}" at byte offset 0'
-            )
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            raise Wrong(400, f"{UNPARSED}: Unexpected end tag at byte offset 0")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def units(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def plain(text: str, mode: str) -> str:
-    """A text without its markup."""
-    if not mode:
-        return text
-    if mode.upper() != "HTML":
-        raise Wrong(400, "Bad Request: unsupported parse_mode")
-    parser = _Markup()
-    parser.feed(text)
-    parser.close()
-    if parser.open:
-        raise Wrong(400, f"{UNPARSED}: Can't find end tag corresponding to start tag {parser.open[-1]}")
-    return parser.text
 
 
 @dataclass
@@ -124,15 +56,13 @@ class Rate:
     per_s: float
 
 
-@dataclass
-class BotApi:
+@dataclass(kw_only=True)
+class BotApi(Loopback):
     """`with BotApi() as api:` and then `api.says(chat, "hello")`."""
 
     token: str = TOKEN
     rate: Rate | None = None
     slow_s: float = 0.0  # what the way to the server takes, and the way back
-    host: str = "127.0.0.1"
-    port: int = 0
     messages: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     calls: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -142,6 +72,7 @@ class BotApi:
     blocked: set[int] = field(default_factory=set)
     no_voice: set[int] = field(default_factory=set)
     webhook: dict[str, str] = field(default_factory=dict)
+    pushed: list[int] = field(default_factory=list)  # what the webhook answered
     keep_calls: bool = True
     _updates: deque[dict[str, Any]] = field(default_factory=deque)
     _number: int = 0
@@ -152,45 +83,11 @@ class BotApi:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self.address}"
 
-    def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-
-        async def start() -> None:
-            app = web.Application(client_max_size=200 * MB)
-            app.router.add_route("*", "/bot{token}/{method}", self._called)
-            app.router.add_get("/file/bot{token}/{path:.*}", self._download)
-            self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-            await self._runner.setup()
-            site = web.TCPSite(self._runner, self.host, self.port)
-            await site.start()
-            self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-            started.set()
-
-        def turn() -> None:
-            asyncio.set_event_loop(self._loop)
-            self._loop.create_task(start())
-            self._loop.run_forever()
-
-        self._thread = threading.Thread(target=turn, daemon=True)
-        self._thread.start()
-        assert started.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        async def stop() -> None:
-            await self._runner.cleanup()
-            rest = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+    def routes(self, router: web.UrlDispatcher) -> None:
+        router.add_route("*", "/bot{token}/{method}", self._called)
+        router.add_get("/file/bot{token}/{path:.*}", self._download)
 
     # what people do
 
@@ -307,6 +204,7 @@ class BotApi:
                 update = self._updates[0]
                 try:
                     async with session.post(self.webhook["url"], json=update, headers=headers) as answer:
+                        self.pushed.append(answer.status)
                         if answer.status == 200 and self._updates and self._updates[0] is update:
                             self._updates.popleft()
                             continue

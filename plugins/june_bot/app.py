@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -13,16 +14,23 @@ from june_bot.seen import Seen
 
 MAX_BYTES = 1024 * 1024
 SECRET = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the name of a header
-Hook = Callable[[dict[str, Any]], None]
 
 
-async def serve(host: str, port: int, seen: Seen, hook: Hook | None, secret: str) -> web.AppRunner:
+@dataclass
+class Webhook:
+    """Where a platform pushes to. Until somebody takes updates it is told to come again."""
+
+    secret: str
+    taken: Callable[[dict[str, Any]], None] | None = None
+
+
+async def serve(host: str, port: int, seen: Seen, webhook: Webhook | None) -> web.AppRunner:
     """Listen; the runner's `cleanup` ends it. OSError when the port is taken."""
     app = web.Application(client_max_size=MAX_BYTES)
     app.router.add_get("/health", _health(seen))
     app.router.add_get("/metrics", _metrics(seen))
-    if hook:
-        app.router.add_post("/webhook", _webhook(hook, secret))
+    if webhook:
+        app.router.add_post("/webhook", _pushed(webhook))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
@@ -44,11 +52,11 @@ def _metrics(seen: Seen) -> Callable[[web.Request], Awaitable[web.Response]]:
     return metrics
 
 
-def _webhook(hook: Hook, secret: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _pushed(webhook: Webhook) -> Callable[[web.Request], Awaitable[web.Response]]:
     """What comes without the secret is refused unread."""
 
-    async def webhook(request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), secret.encode()):
+    async def pushed(request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), webhook.secret.encode()):
             return web.Response(status=403)
         try:
             content = json.loads(await request.read())
@@ -56,7 +64,9 @@ def _webhook(hook: Hook, secret: str) -> Callable[[web.Request], Awaitable[web.R
             return web.Response(status=400)
         if not isinstance(content, dict):
             return web.Response(status=400)
-        hook(content)  # written down before the platform hears that it was received
+        if webhook.taken is None:
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        webhook.taken(content)  # written down before the platform hears that it was received
         return web.Response()
 
-    return webhook
+    return pushed

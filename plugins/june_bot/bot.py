@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from june_bot import app, tracing
 from june_bot.access import Door
@@ -91,14 +91,8 @@ async def run(bot: Bot) -> None:
     JuneError when the token is wrong or another program receives the bot's messages.
     """
     place = bot.place
-    hook: dict[str, Any] = {}
-
-    def arrived(content: dict[str, Any]) -> None:
-        if "taken" in hook:
-            hook["taken"](content)
-
-    webhook = arrived if place.settings.webhook_url and bot.secret else None
-    runner = await app.serve(place.host, place.port, bot.seen, webhook, bot.secret)
+    webhook = app.Webhook(bot.secret) if place.settings.webhook_url and bot.secret else None
+    runner = await app.serve(place.host, place.port, bot.seen, webhook)
     try:
         async with Used(place.addresses) as used:
             await _open(bot)
@@ -109,7 +103,7 @@ async def run(bot: Bot) -> None:
             log.info("ready", extra={"why": f"{left} messages were left from before"} if left else {})
             tidying = asyncio.create_task(_tidy(bot))
             try:
-                await _receive(bot, desk, hook)
+                await _receive(bot, desk, webhook)
             finally:
                 tidying.cancel()
                 with suppress(TimeoutError):
@@ -151,16 +145,15 @@ async def _open(bot: Bot) -> None:
         await backoff.pause()
 
 
-async def _receive(bot: Bot, desk: Desk, hook: dict[str, Any]) -> None:
-    settings = bot.place.settings
+async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
     try:
-        if settings.webhook_url and bot.secret:
+        if webhook:
             from june_bot.telegram_adapter import Telegram
 
             if not isinstance(bot.platform, Telegram):
                 raise UsageProblem("webhook-unsupported", "only Telegram sends messages to a webhook.")
-            hook["taken"] = bot.platform.hook(desk.accept)
-            await bot.platform.listen(settings.webhook_url, bot.secret)
+            webhook.taken = bot.platform.hook(desk.accept)
+            await bot.platform.listen(bot.place.settings.webhook_url, webhook.secret)
             await asyncio.Event().wait()
         await bot.platform.receive(desk.accept)
     except Elsewhere as why:

@@ -8,20 +8,18 @@ has every answer spoken as well, by the voice that `june serve start tts` runs o
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from june_cli.assistant.ports import free_port
-from tests.botapi import ME, TOKEN, BotApi
+from tests import botprocess
+from tests.botapi import ME, BotApi
+from tests.botprocess import environ
 from tests.echo import Echo
 
 CHATS, EACH, KILLS = range(1, 21), 10, 30
@@ -33,29 +31,17 @@ PARTS = (
 
 
 def started(api: BotApi, echo: Echo, folder: Path, *, voice: bool = False) -> subprocess.Popen[bytes]:
-    (folder / "token").write_text(TOKEN)
-    settings = {"telegram_api_url": api.url, "telegram_allow": list(CHATS), "turns": 16}
-    settings |= {"voice": "always" if voice else "never"}
-    env = {
-        **os.environ,
-        "JUNE_PORT": str(free_port(0)),
-        "JUNE_BOT_PLATFORM": "telegram",
-        "JUNE_BOT_SETTINGS": json.dumps(settings),
-        "JUNE_STT": "127.0.0.1:1",
-        "JUNE_TTS": "127.0.0.1:50052" if voice else "127.0.0.1:1",
-        "JUNE_LLM": echo.address,
-        "JUNE_LLM_API": "openai",
-        "JUNE_LLM_MODEL": "echo",
-        "JUNE_STATE_DIR": str(folder / "state"),
-        "JUNE_TOKEN_FILE": str(folder / "token"),
-    }
-    with (folder / "log").open("a") as log:
-        return subprocess.Popen([sys.executable, "-m", "june_bot.server"], env=env, stderr=log)
+    """A bot that knows the chats; with `voice` it speaks every answer."""
+    spoken = "always" if voice else "never"
+    env = environ(api, echo.address, folder, telegram_allow=list(CHATS), turns=16, voice=spoken)
+    if voice:
+        env["JUNE_TTS"] = "127.0.0.1:50052"
+    return botprocess.started(env, folder)
 
 
 def states(folder: Path) -> Counter[str]:
     """How far everything was that was not delivered."""
-    file = folder / "state" / "ledger.sqlite3"
+    file = botprocess.ledger_of(folder) / "ledger.sqlite3"
     if not file.exists():
         return Counter()
     db = sqlite3.connect(file)

@@ -8,7 +8,6 @@ With `--without-model` it does not even ask the model.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,8 +16,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from june_cli.assistant.ports import free_port
 from tests.botapi import TOKEN, BotApi
+from tests.botprocess import environ, started
 from tests.echo import Echo
 
 CHATS, EACH, ROUNDS = range(1, 51), 4, 3
@@ -55,23 +54,7 @@ def bare(api: BotApi, echo: Echo | None) -> subprocess.Popen[bytes]:
 
 
 def june(api: BotApi, echo: Echo, folder: Path) -> subprocess.Popen[bytes]:
-    (folder / "token").write_text(TOKEN)
-    settings = {"telegram_api_url": api.url, "telegram_allow": list(CHATS)}
-    env = {
-        **os.environ,
-        "JUNE_PORT": str(free_port(0)),
-        "JUNE_BOT_PLATFORM": "telegram",
-        "JUNE_BOT_SETTINGS": json.dumps(settings),
-        "JUNE_STT": "127.0.0.1:1",
-        "JUNE_TTS": "127.0.0.1:1",
-        "JUNE_LLM": echo.address,
-        "JUNE_LLM_API": "openai",
-        "JUNE_LLM_MODEL": "echo",
-        "JUNE_STATE_DIR": str(folder / "state"),
-        "JUNE_TOKEN_FILE": str(folder / "token"),
-    }
-    log = (folder / "log").open("w")
-    return subprocess.Popen([sys.executable, "-m", "june_bot.server"], env=env, stderr=log)
+    return started(environ(api, echo.address, folder, telegram_allow=list(CHATS)), folder)
 
 
 def measured(api: BotApi, bot: subprocess.Popen[bytes]) -> float:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,11 +15,9 @@ import pytest
 
 pytest.importorskip("telegram", reason="needs pip install 'june-cli[bot]'")
 
-from june_cli.assistant.ports import free_port
-from tests.botapi import TOKEN, BotApi
+from tests.botapi import BotApi
+from tests.botprocess import environ, ledger_of, started
 from tests.echo import Echo
-
-DEAD = "127.0.0.1:1"
 
 
 @dataclass
@@ -34,12 +29,12 @@ class Bot:
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
     port: int = 0
 
     @property
     def ledger(self) -> Path:
-        return self.home / "state" / "bots" / "telegram"
+        return ledger_of(self.home)
 
     @property
     def log(self) -> str:
@@ -47,28 +42,10 @@ class Bot:
 
     def start(self, **settings: Any) -> Bot:
         self.settings |= settings
-        told = {"telegram_api_url": self.api.url, "telegram_allow": list(range(1, 100)), **self.settings}
-        token = self.home / "token"
-        token.write_text(f"{TOKEN}\n")
-        self.port = self.port or free_port(0)
-        env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("JUNE_")},
-            "JUNE_PORT": str(self.port),
-            "JUNE_BOT_PLATFORM": "telegram",
-            "JUNE_BOT_SETTINGS": json.dumps(told),
-            "JUNE_STT": DEAD,
-            "JUNE_TTS": DEAD,
-            "JUNE_LLM": self.echo.address,
-            "JUNE_LLM_API": "openai",
-            "JUNE_LLM_MODEL": "echo",
-            "JUNE_STATE_DIR": str(self.ledger),
-            "JUNE_TOKEN_FILE": str(token),
-            **self.environ,
-        }
-        with (self.home / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "june_bot.server"], env=env, stderr=log, text=True
-            )
+        told = {"telegram_allow": list(range(1, 100)), **self.settings}
+        env = environ(self.api, self.echo.address, self.home, **told)
+        self.port = self.port or int(env["JUNE_PORT"])
+        self.process = started(env | {"JUNE_PORT": str(self.port)} | self.environ, self.home)
         return self
 
     def stop(self, signum: int = signal.SIGTERM) -> int:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from june_cli.assistant.ports import free_port
 from june_cli.testing import June
-from tests.botapi import TOKEN, Fault, Rate, units
+from tests.botapi import TOKEN, Fault, Rate
+from tests.botmarkup import units
 from tests.e2e.bots.conftest import Bot
 
 
@@ -231,11 +233,23 @@ def test_bad_sound_gets_one_sentence(bot: Bot, sound: bytes, duration: int, told
     assert len(bot.api.sent(7)) == 2
 
 
+def test_a_webhook_is_told_to_come_again_until_the_bot_takes_messages(bot: Bot, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret-word\n")
+    bot.environ["JUNE_WEBHOOK_SECRET_FILE"] = str(tmp_path / "secret")
+    bot.api.faults.append(Fault("getMe", 502, "Bad Gateway", count=1000))
+    bot.port = free_port(0)
+    bot.start(webhook_url=f"http://127.0.0.1:{bot.port}/webhook")
+    bot.until_said("the platform is out of reach")
+    bot.api.webhook = {"url": f"http://127.0.0.1:{bot.port}/webhook", "secret_token": "s3cret-word"}
+    bot.api.says(7, "too early")  # as from a platform that knows the address from an earlier start
+    bot.api.until(lambda: bot.api.pushed.count(503) > 1)
+    bot.api.faults.clear()
+    assert bot.api.wait(7, 1)[0]["text"] == "echo: too early"
+
+
 def test_a_webhook_takes_what_has_its_secret_and_nothing_else(bot: Bot, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret-word\n")
     bot.environ["JUNE_WEBHOOK_SECRET_FILE"] = str(tmp_path / "secret")
-    from june_cli.assistant.ports import free_port
-
     bot.port = free_port(0)
     url = f"http://127.0.0.1:{bot.port}/webhook"
     bot.start(webhook_url=url)
