@@ -152,8 +152,14 @@ class Answering:
     def _spoken_to(self, entry: Entry) -> bool:
         """Whether the answer is to be spoken as well."""
         policy = self.commands.voice_of(entry.incoming.chat)
-        by_voice = entry.incoming.kind in ("voice", "button")
-        return entry.turn and (policy == "always" or (policy == "mirror" and by_voice))
+        return entry.turn and (policy == "always" or (policy == "mirror" and self._asked_aloud(entry)))
+
+    def _asked_aloud(self, entry: Entry) -> bool:
+        """Whether the question was spoken; a question that is answered again stays what it was."""
+        asked: Entry | None = entry
+        if entry.incoming.kind == "command":
+            asked = self.ledger.last_asked(entry.incoming.chat, entry.id)
+        return asked is not None and asked.incoming.kind in ("voice", "button")
 
     async def _turn(self, entry: Entry) -> None:
         """Have it answered and spoken. The text is delivered while the voice still speaks."""

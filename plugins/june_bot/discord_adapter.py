@@ -17,7 +17,7 @@ import discord
 from june_bot import rendering
 from june_bot.discord_client import Client
 from june_bot.discord_errors import refusal
-from june_bot.discord_messages import BUTTON, incoming
+from june_bot.discord_messages import BUTTON, answers_to, incoming
 from june_bot.limits import DISCORD, Limits
 from june_bot.words import (
     Accept,
@@ -31,10 +31,12 @@ from june_bot.words import (
     Incoming,
     Malformed,
     Refusal,
+    Slow,
     Target,
     TooLarge,
     Unauthorised,
     Unreached,
+    Unsure,
     Voice,
 )
 
@@ -116,9 +118,8 @@ class Discord:
         if isinstance(what, Voice):
             return await self._voice(to, what)
         if isinstance(what, Body):
-            asked = self.client.asked.pop(to.token, None) if to.token else None
-            if asked:
-                return str((await self._asked(asked.edit_original_response(content=what.text))).id)
+            if to.token and (answered := await self._respond(to.token, what)):
+                return answered
             more = {"view": _buttons(what)} if what.choices else {}
             call = self._channel(to.chat).send(what.text, **{**self._common(to), **more})
         else:
@@ -127,6 +128,29 @@ class Discord:
             file = discord.File(io.BytesIO(what.content), what.name)
             call = self._channel(to.chat).send(what.caption or None, file=file, **self._common(to))
         return str((await self._asked(call)).id)
+
+    async def _respond(self, token: str, body: Body) -> str:
+        """Answer an interaction, where that is still possible: an edit, which may be done again.
+
+        A token of Discord's lasts a quarter of an hour, and is good once the interaction was acknowledged.
+        """
+        if acknowledged := self.client.acknowledging.get(token):
+            await acknowledged.wait()
+        route = discord.http.Route(
+            "PATCH",
+            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+            webhook_id=self.client.application_id,
+            webhook_token=token.partition(":")[2],
+        )
+        try:
+            sent: dict[str, Any] = await self._asked(
+                self.client.http.request(route, json={"content": body.text})
+            )
+        except Refusal as why:
+            if isinstance(why, (Slow, Unsure, Unreached)):
+                raise
+            return ""
+        return str(sent["id"])
 
     async def _voice(self, to: Target, voice: Voice) -> str:
         """A voice message, which discord.py cannot send itself; where those are not allowed, a sound file."""
@@ -161,8 +185,8 @@ class Discord:
         await self._asked(one.edit(content=body.text, view=_buttons(body)))
 
     def place(self, to: Target) -> str:
-        """The message that is answered: what was sent comes after it."""
-        return to.reply_to
+        """The message, or interaction, that is answered: what was sent comes after it."""
+        return to.reply_to or to.token.partition(":")[0]
 
     async def find(self, to: Target, what: Body | Voice | File, after: str) -> str:
         """The bot's own message that answers the same one, is of the same kind, and is not accounted for."""
@@ -170,7 +194,7 @@ class Discord:
         async for message in self._history(to.chat, after, LOOKED_AT):
             if message.author.id != self._me.id or str(message.id) in known:
                 continue
-            answers = message.reference and str(message.reference.message_id) == to.reply_to
+            answers = answers_to(message, to.reply_to, to.token)
             same = bool(message.attachments) == (not isinstance(what, Body))
             if same and (answers or isinstance(what, Voice)):
                 return str(message.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from june_bot.chat_commands import COMMANDS, VOICE
 from june_bot.discord_messages import command, pressed
 from june_bot.words import Incoming
 
-ASKED = 500
+log = logging.getLogger("june.bot")
 PRIVATE = "This is a private assistant."
 
 
@@ -33,7 +35,7 @@ class Client(discord.Client):
         intents.guilds = intents.guild_messages = intents.dm_messages = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), max_messages=100)
         self._took, self._said, self._back, self._away = took, said, back, away
-        self.asked: dict[str, discord.Interaction[Any]] = {}
+        self.acknowledging: dict[str, asyncio.Event] = {}
         self.tree = app_commands.CommandTree(self)
         for name, one in COMMANDS.items():
             self.tree.add_command(self._slash(name, one.summary))
@@ -94,11 +96,14 @@ class Client(discord.Client):
     async def _command(self, interaction: discord.Interaction[Any], name: str, argument: str) -> None:
         """Written down, and then acknowledged within the three seconds that Discord gives."""
         one = command(interaction, name, argument)
-        self.asked[one.token] = interaction
-        while len(self.asked) > ASKED:  # a token of Discord's lasts a quarter of an hour
-            self.asked.pop(next(iter(self.asked)))
-        if self._took(one):
-            await interaction.response.defer()
-        else:
-            self.asked.pop(one.token, None)
-            await interaction.response.send_message(PRIVATE, ephemeral=True)
+        acknowledged = self.acknowledging[one.token] = asyncio.Event()
+        try:
+            if self._took(one):
+                await interaction.response.defer()
+            else:
+                await interaction.response.send_message(PRIVATE, ephemeral=True)
+        except discord.HTTPException as why:  # too late: the answer is sent as a message
+            log.warning("not acknowledged", extra={"why": str(why)})
+        finally:
+            acknowledged.set()
+            del self.acknowledging[one.token]

@@ -54,6 +54,15 @@ def pressed(interaction: discord.Interaction[Any]) -> Incoming | None:
     return _interaction(interaction, "button", name.removeprefix(BUTTON))
 
 
+def answers_to(message: discord.Message, asked: str, token: str) -> bool:
+    """Whether it is the answer to a message, or to an interaction: not the place that was kept for one."""
+    if not token:
+        return message.reference is not None and str(message.reference.message_id) == asked
+    interaction = message.interaction_metadata
+    meant = interaction is not None and str(interaction.id) == token.partition(":")[0]
+    return meant and not message.flags.loading
+
+
 def _interaction(interaction: discord.Interaction[Any], kind: Any, text: str) -> Incoming:
     return Incoming(
         key=f"interaction:{interaction.id}",
@@ -65,7 +74,7 @@ def _interaction(interaction: discord.Interaction[Any], kind: Any, text: str) ->
         name=interaction.user.display_name,
         group=interaction.guild_id is not None,
         sent_at=interaction.created_at.timestamp(),
-        token=str(interaction.id) if kind == "command" else "",
+        token=f"{interaction.id}:{interaction.token}" if kind == "command" else "",
     )
 
 

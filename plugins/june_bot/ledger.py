@@ -130,6 +130,15 @@ class Ledger:
         ).fetchone()
         return entry_of(row) if row else None
 
+    def last_asked(self, chat: str, before: int) -> Entry | None:
+        """The last question that a person put, and did not only have answered again."""
+        row = self._db.execute(
+            "SELECT * FROM messages WHERE bot = ? AND chat = ? AND id < ? AND heard != '' "
+            "AND kind != 'command' ORDER BY id DESC LIMIT 1",
+            (self.bot, chat, before),
+        ).fetchone()
+        return entry_of(row) if row else None
+
     def entry(self, number: int) -> Entry | None:
         """A message by its number."""
         row = self._db.execute(

@@ -41,7 +41,7 @@ class Incoming:
     addressed: bool = True
     sent_at: float = 0.0
     audio: Audio | None = None
-    token: str = ""  # what the platform needs to answer an interaction
+    token: str = ""  # what the platform needs to answer an interaction: a secret, for as long as it is good
 
 
 @dataclass(frozen=True)

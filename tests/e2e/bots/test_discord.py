@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("simcord", reason="needs pip install simcord")
 pytest.importorskip("telegram", reason="needs pip install 'june-cli[bot]'")
 
+import discord
 import simcord
 from june_bot.access import Door
 from june_bot.answering import Answering
@@ -29,6 +30,7 @@ from june_bot.persona import personas
 from june_bot.seen import Seen
 from june_bot.settings import Settings
 from june_bot.used import Addresses, Used
+from june_bot.words import Body, Incoming, Target
 
 from june_cli.assistant.audio import Clip
 from june_cli.assistant.speech import Spoken, Transcript
@@ -164,6 +166,50 @@ def test_slash_commands_are_registered_deferred_and_answered(tmp_path: Path) -> 
     play(tmp_path, act)
 
 
+def test_a_slash_command_that_is_answered_before_it_is_acknowledged_is_answered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defer = discord.InteractionResponse.defer
+
+    async def slow(self: Any) -> None:
+        await asyncio.to_thread(time.sleep, 0.3)
+        await defer(self)
+
+    monkeypatch.setattr(discord.InteractionResponse, "defer", slow)
+
+    async def act(bot: Running) -> None:
+        await bot.ann.slash(bot.channel, "id")
+        (sent,) = await bot.until(lambda: [one for one in bot.sent() if "Your id" in one.content])
+        assert sent.interaction_metadata is not None
+        assert len(bot.sent()) == 1
+
+    play(tmp_path, act)
+
+
+def test_an_answered_slash_command_is_recognised_after_a_restart(tmp_path: Path) -> None:
+    async def act(bot: Running) -> None:
+        came: list[Incoming] = []
+
+        def accept(messages: Sequence[Incoming]) -> int:
+            came.extend(messages)
+            return 1
+
+        bot.adapter.begin(accept)
+        await bot.ann.slash(bot.channel, "id")
+        (one,) = came
+        body = Body("answered", "answered")
+        to = Target(one.chat, nonce="1-1", token=one.token)
+        after = bot.adapter.place(to)
+        assert await bot.adapter.find(to, body, after) == ""  # the place that is kept for it
+        sent = await bot.adapter.send(to, body)
+        assert await bot.adapter.find(to, body, after) == sent
+        assert await bot.adapter.send(to, body) == sent
+        late = replace(to, token=f"{one.token}x")
+        assert await bot.adapter.send(late, body) != sent  # a token that is no good any more
+
+    play(tmp_path, act)
+
+
 def test_a_voice_message_comes_in_and_one_goes_out(tmp_path: Path) -> None:
     from june_cli.assistant.audio import decode, encode
 
@@ -180,6 +226,9 @@ def test_a_voice_message_comes_in_and_one_goes_out(tmp_path: Path) -> None:
         assert [one.content for one in sent[1:3]] == ["🎤 what is this", "echo: what is this"]
         assert sent[3].flags.voice
         assert decode(await sent[3].attachments[0].read()).seconds == pytest.approx(1.0, abs=0.1)
+        await bot.ann.send_dm("/retry")
+        sent = await bot.until(lambda: len(bot.sent(channel)) == 6 and bot.sent(channel))
+        assert sent[5].flags.voice  # it was asked by voice
 
     play(tmp_path, act)
 
