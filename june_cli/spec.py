@@ -154,6 +154,19 @@ class Job(Workload):
 
 
 @dataclass(frozen=True)
+class Worker(Workload):
+    """A workload that answers on its stdout what it is asked on its stdin, and ends with that.
+
+    It has no network and shares no memory. `processes` and `cpus` are the most it may have; `rights`, the
+    kernel's capabilities that it keeps of those which every container loses.
+    """
+
+    processes: int = 64
+    cpus: float = 1.0
+    rights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one service may use. Zero means that the service chooses."""
 

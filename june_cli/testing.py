@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 
 from june_cli.engine import Running
+from june_cli.engine.attached import Attached
+from june_cli.errors import JuneError
 from june_cli.main import run
 from june_cli.output import Output
-from june_cli.spec import Job, Port, Service, Workload
+from june_cli.spec import Job, Port, Service, Worker, Workload
 
 NOWHERE = 1  # the port of a protocol nobody serves: what connects there is refused at once
 
@@ -134,6 +136,10 @@ class FakeEngine:
         del on_event
         self.jobs.append(job)
         return self.job_result
+
+    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[Attached]:
+        """A worker that has ended already."""
+        raise JuneError("fake-engine", f"{worker.name} {number} cannot be spoken to: nothing runs here.")
 
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """Its command."""

@@ -111,6 +111,11 @@ def test_only_the_engine_starts_processes(path: Path) -> None:
         return
     if path.parts[-2:] == ("assistant", "job.py"):  # inside a container: a program of the job's own image
         return
+    if path.parts[-2:] in (
+        ("sandbox", "spawner.py"),
+        ("sandbox", "worker.py"),
+    ):  # inside a container: samples
+        return
     banned = ("subprocess", "multiprocessing", "pty", "os.system", "os.exec", "os.spawn", "os.fork", "docker")
     assert [n for n in imports(path) if n.startswith(banned)] == []
     calls = [ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
@@ -140,6 +145,7 @@ def test_importing_does_nothing(path: Path) -> None:
         "typer.",
         "np.",
         "dict",
+        "struct.Struct",
     )
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -148,10 +154,19 @@ def test_importing_does_nothing(path: Path) -> None:
             continue  # words below a word
         assert not isinstance(node, ast.Expr | ast.For | ast.While | ast.With | ast.Try), ast.unparse(node)
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
-            calls = [n for n in ast.walk(node.value) if isinstance(n, ast.Call)]
+            calls = [n for n in _carried_out(node.value) if isinstance(n, ast.Call)]
             names = [ast.unparse(c.func) for c in calls]
             known = [n for n in names if n.startswith(harmless) or n[0].isupper() or n.endswith(".split")]
             assert names == known
+
+
+def _carried_out(node: ast.AST) -> Iterator[ast.AST]:
+    """A value's parts but for what its functions will do."""
+    if isinstance(node, ast.Lambda):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _carried_out(child)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=parents)

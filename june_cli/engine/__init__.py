@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from june_cli import nearest
 from june_cli.errors import JuneError, UsageProblem
-from june_cli.spec import Job, Port, Service, Workload
+from june_cli.spec import Job, Port, Service, Worker, Workload
 
 if TYPE_CHECKING:
+    from june_cli.engine.attached import Attached
     from june_cli.invocation import Invocation
     from june_cli.output import Output
 
@@ -121,6 +123,9 @@ class Engine(Protocol):
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end and return its one result."""
 
+    def attach(self, worker: Worker, number: int) -> AbstractContextManager[Attached]:
+        """Start a worker, one of several by its number, and speak to it; it is gone afterwards."""
+
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """The command line that would start it: what `--dry-run` prints."""
 
@@ -168,9 +173,9 @@ def chosen(invocation: Invocation, role: str) -> Engine:
     own = invocation.engine_named(asked or invocation.roles.engine)
     if asked or own.name == "docker":
         return own
-    from june_cli.engine.docker import might_run
+    from june_cli.engine.locks import docker_might_run
 
-    if own.find(role) is None and might_run(invocation.paths.state, role):
+    if own.find(role) is None and docker_might_run(invocation.paths.state, role):
         docker = invocation.engine_named("docker")
         try:
             if docker.find(role) or docker.ended(role):

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from june_cli.engine import TOLD
-from june_cli.spec import Service, Workload
+from june_cli.spec import Service, Worker, Workload
 
 NETWORK = "june"
+NETWORK_LINE = (
+    f"docker network inspect {NETWORK} >/dev/null 2>&1 || "
+    f"docker network create --label june.network={NETWORK} {NETWORK}"
+)
 SECRETS = "/run/secrets"
 AUTHORITY = "/run/june/ca.crt"
 MEMORY = 8 * 1024**3  # of a workload that does not say what it needs
@@ -64,8 +68,11 @@ def body(workload: Workload, place: Placement) -> dict[str, Any]:
         "StopTimeout": math.ceil(workload.stop_s),
         "ExposedPorts": {f"{port.number}/tcp": {} for port in workload.ports},
         "HostConfig": _host(workload, place, relaxed),
-        "NetworkingConfig": {"EndpointsConfig": {NETWORK: {}}},
     }
+    if isinstance(workload, Worker):  # what is not asked any more ends, also when June was killed
+        made |= {"OpenStdin": True, "StdinOnce": True}
+    else:
+        made["NetworkingConfig"] = {"EndpointsConfig": {NETWORK: {}}}
     if workload.gpu:
         made["Healthcheck"] = {
             "Test": ["CMD-SHELL", GPU_ANSWERS],
@@ -125,6 +132,9 @@ def _host(workload: Workload, place: Placement, relaxed: set[str]) -> dict[str, 
     }
     memory = workload.memory_bytes or MEMORY
     host |= {"Memory": memory, "MemorySwap": memory}  # equal: no swap
+    if isinstance(workload, Worker):
+        host |= {"NetworkMode": "none", "IpcMode": "none", "PidsLimit": workload.processes}
+        host |= {"NanoCpus": int(workload.cpus * 10**9), "CapAdd": list(workload.rights)}
     if workload.cpu_shares:
         host["CpuShares"] = workload.cpu_shares
     if workload.shm_bytes:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from june_cli.assistant.ports import free_port
-from june_cli.engine import Running, docker_jobs, inspection, logs, usage
+from june_cli.engine import Running, attached, docker_jobs, inspection, logs, usage
 from june_cli.engine import ports as listening
 from june_cli.engine.building import Builder
-from june_cli.engine.container import NETWORK, Placement, body
+from june_cli.engine.container import NETWORK_LINE, Placement, body
 from june_cli.engine.containers import Containers
 from june_cli.engine.host import Host
 from june_cli.engine.images import Images
@@ -27,7 +27,7 @@ from june_cli.engine.locks import Uses, in_use, locked
 from june_cli.engine.refusals import start_explained
 from june_cli.engine.signals import uninterrupted
 from june_cli.errors import JuneError, MachineLacks
-from june_cli.spec import Job, Port, Service, Workload
+from june_cli.spec import Job, Port, Service, Worker, Workload
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -37,11 +37,6 @@ if TYPE_CHECKING:
     from june_cli.output import Output
 
 PORT_TRIES = 4
-
-
-def might_run(state: Path, service: str) -> bool:
-    """Whether a service of this home may run in Docker: a look at a file, not at the engine."""
-    return service in Uses(state / "docker").known()
 
 
 def of(invocation: Invocation) -> DockerEngine:
@@ -203,6 +198,12 @@ class DockerEngine:
                 self._host.disown(job.name)
                 self._containers.leave_network()
 
+    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[attached.Attached]:
+        """Start a worker; it is gone when the block is left. What a killed June left is swept."""
+        name = f"{self._name(worker.name)}-{os.getpid()}-{number}"
+        made = body(worker, self._placement(worker, {}, keep=False))
+        return attached.owned(self.client, worker, made, name, self._folder / "jobs")
+
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """The `docker run` line that makes the same container by hand."""
         ports = self._running_ports(workload.name) or {p.name: free_port(p.number) for p in workload.ports}
@@ -222,10 +223,8 @@ class DockerEngine:
     def prerequisites(self, workloads: Sequence[Workload]) -> list[str]:
         """What has to be there before those lines: images, network, copies of secrets."""
         builds = {b.tag: b for w in workloads for b in self.images.builds(w.image)}
-        lines = [build.line for build in builds.values()]
-        create = f"docker network create --label june.network={NETWORK} {NETWORK}"
-        lines.append(f"docker network inspect {NETWORK} >/dev/null 2>&1 || {create}")
-        return lines + self._host.lines(workloads)
+        network = [] if all(isinstance(w, Worker) for w in workloads) else [NETWORK_LINE]
+        return [*(build.line for build in builds.values()), *network, *self._host.lines(workloads)]
 
     def _locked(self, name: str) -> contextlib.AbstractContextManager[None]:
         return locked(self._folder / f"{name}.lock", name)

@@ -20,6 +20,8 @@ def run_line(name: str, body: Mapping[str, Any]) -> str:
 
 def _config(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "--hostname", body["Hostname"]
+    if body.get("OpenStdin"):
+        yield "--interactive", ""
     yield "--user", body["User"]
     for pair in body["Env"]:
         yield "--env", pair
@@ -43,6 +45,7 @@ def _host(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "--restart", host["RestartPolicy"]["Name"]
     yield "--init", ""
     yield from (("--cap-drop", one) for one in host["CapDrop"])
+    yield from (("--cap-add", one) for one in host.get("CapAdd", ()))
     yield from (("--security-opt", one) for one in host["SecurityOpt"])
     if host["ReadonlyRootfs"]:
         yield "--read-only", ""
@@ -63,6 +66,8 @@ def _resources(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "Memory" in host:
         yield "--memory", str(host["Memory"])
         yield "--memory-swap", str(host["MemorySwap"])
+    if "NanoCpus" in host:
+        yield "--cpus", f"{host['NanoCpus'] / 10**9:g}"
     if "CpuShares" in host:
         yield "--cpu-shares", str(host["CpuShares"])
     if "ShmSize" in host:

@@ -107,3 +107,8 @@ def _got(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def docker_might_run(state: Path, service: str) -> bool:
+    """Whether a service of this home may run in Docker: a look at a file, not at the engine."""
+    return service in Uses(state / "docker").known()

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from june_cli.assistant.ports import free_port
-from june_cli.engine import Running, jobs, logs
+from june_cli.engine import Running, attached, jobs, logs
 from june_cli.engine import ports as listening
 from june_cli.engine.child import Child, command, environ, require_packages, variables
 from june_cli.engine.locks import in_use
 from june_cli.engine.processes import MARK, busy_s, end_group, ending, resident_bytes, strays, tree
 from june_cli.engine.record import Proc, Record, Records, boot_id, me
 from june_cli.engine.signals import uninterrupted
-from june_cli.spec import Job, Port, Service, Workload
+from june_cli.spec import Job, Port, Service, Worker, Workload
 
 if TYPE_CHECKING:
     from june_cli.output import Output
@@ -156,6 +156,11 @@ class ProcessEngine:
         """Run a job to its end in this environment."""
         ports = {port.name: free_port(port.number) for port in job.ports}
         return jobs.run(job, command(job), environ(job, ports), on_event)
+
+    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[attached.Attached]:
+        """Start a worker; it is gone when the block is left, or with this June."""
+        del number
+        return attached.started(command(worker), environ(worker, {}))
 
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """The line that starts the service by hand, with its variables in front."""

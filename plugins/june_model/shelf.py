@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from june_cli.engine.docker import might_run
+from june_cli.engine.locks import docker_might_run
 from june_cli.errors import JuneError
 from june_cli.files import tree_bytes
 from june_cli.roles import ROLES
@@ -68,7 +68,7 @@ def users(june: Invocation) -> Mapping[str, Sequence[str]]:
     """Which running services use which model. A Docker Engine is asked only where it may run something."""
     found: dict[str, list[str]] = {}
     engines = ["process"]
-    if any(might_run(june.paths.state, role) for role in ROLES):
+    if any(docker_might_run(june.paths.state, role) for role in ROLES):
         engines.append("docker")
     for name in engines:
         engine = june.engine_named(name)

@@ -1,0 +1,64 @@
+"""Inside a sample's own process: load its source, and call what it defines when the judge asks for it.
+
+Whatever runs from the first line of the source on may have changed anything here. Nothing here is relied on.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from june_cli.sandbox import plain
+from june_cli.sandbox.wire import REPLY_BYTES, REQUEST_BYTES, Link
+
+NAME = "solution"
+TEXT = 300
+
+
+def serve(connected: socket.socket) -> None:
+    """The first frame is the source; each after it a call. Ends with the connection."""
+    link = Link(connected)
+    module = types.ModuleType(NAME)
+    sys.modules[NAME] = module
+    space = module.__dict__
+    source = link.receive(REQUEST_BYTES)
+    try:
+        exec(compile(source.decode("utf-8", "surrogatepass"), "<solution>", "exec"), space)  # noqa: S102
+    except BaseException as error:  # noqa: BLE001 - all that it raises is its own
+        link.send(plain.pack(["raised", "", *_told(error)]).encode())
+        return
+    finally:
+        del source
+    link.send(plain.pack(["ok", "", None]).encode())
+    while True:
+        _answer(link, space)
+
+
+def _answer(link: Link, space: Mapping[str, Any]) -> None:
+    number, name, arguments, named = plain.unpack(link.receive(REQUEST_BYTES))
+    try:
+        if name:
+            value = space[name](*arguments, **named)
+        else:  # tests that can only run here, where what they look at is
+            value = None
+            for text in arguments:
+                exec(compile(text, "<test>", "exec"), space)  # type: ignore[arg-type]  # noqa: S102
+        reply = plain.pack(["ok", number, value])
+    except BaseException as error:  # noqa: BLE001
+        reply = plain.pack(["raised", number, *_told(error)])
+    if len(reply) > REPLY_BYTES:
+        reply = plain.pack(["large", number, None])
+    link.send(reply.encode())
+
+
+def _told(error: BaseException) -> tuple[str, str, int]:
+    """An exception's type, its words, and the kernel's number where it has one."""
+    try:
+        text = str(error)[:TEXT]
+    except BaseException:  # noqa: BLE001
+        text = ""
+    errno = getattr(error, "errno", 0)
+    return type(error).__name__, text, errno if type(errno) is int else 0
