@@ -16,6 +16,7 @@ TAG = "~"
 DEPTH = 100  # of values in values
 SMALL = 1 << 63  # larger integers are written in base 16: Python refuses to read long decimal ones
 TAKEN = 100_000  # of what an iterator yields
+NATIVE = frozenset((bool, int, float, str, type(None)))  # what JSON has words for
 
 
 class Unpackable(Exception):
@@ -35,26 +36,32 @@ class Opaque:
 
 def pack(value: Any) -> str:
     """A value as one line of JSON. RecursionError where it is nested too deeply, or holds itself."""
-    return json.dumps(_packed(value, DEPTH))
+    try:
+        return json.dumps(_packed(value, DEPTH))
+    except ValueError:  # an integer of very many digits among others
+        return json.dumps(_packed(value, DEPTH, every=True))
 
 
 def unpack(text: str | bytes) -> Any:
     """The value again. Unpackable for anything else."""
     try:
-        return _unpacked(json.loads(text))
+        return json.loads(text, object_hook=_tagged)
     except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is no plain data
         raise Unpackable(f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _packed(value: Any, depth: int) -> Any:
+def _packed(value: Any, depth: int, *, every: bool = False) -> Any:
+    """As JSON takes it. Lists of what JSON has words for are not looked at one by one, unless `every`."""
     if depth <= 0:
         raise RecursionError("nested too deeply")
-    if value is None or value is True or value is False or type(value) in (str, float):
+    if type(value) in (bool, type(None), str, float):
         return value
     if type(value) is int and -SMALL < value < SMALL:
         return value
-    if type(value) is list:
-        return [_packed(one, depth - 1) for one in value]
+    if type(value) in (list, tuple):
+        plain = not every and NATIVE.issuperset(map(type, value))
+        content = value if plain else [_packed(one, depth - 1, every=every) for one in value]
+        return content if type(value) is list else {TAG: "tuple", "v": content}
     for kind, tag, write in WRITERS:
         if isinstance(value, kind):
             return {TAG: tag, "v": write(value, depth - 1)}
@@ -144,12 +151,9 @@ TYPES = frozenset(
 )
 
 
-def _unpacked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_unpacked(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    tag, content = value[TAG], value["v"]
+def _tagged(found: dict[str, Any]) -> Any:
+    """What a tag stands for; its content is unpacked already."""
+    tag, content = found[TAG], found["v"]
     if tag in READERS:
         return READERS[tag](content)
     return _by_module(tag, content)
@@ -162,20 +166,15 @@ def _by_module(tag: str, content: Any) -> Any:
     import importlib
 
     kind = getattr(importlib.import_module(module), name)
-    arguments = [_unpacked(one) for one in content]
     if module == "datetime" and name != "timedelta":
-        return kind.fromisoformat(*arguments)
-    return kind(*arguments)
-
-
-def _dict(content: Any) -> dict[Any, Any]:
-    return {_unpacked(k): _unpacked(v) for k, v in content}
+        return kind.fromisoformat(*content)
+    return kind(*content)
 
 
 def _array(content: Any) -> Any:
     import numpy as np
 
-    return np.array(_unpacked(content))
+    return np.array(content)
 
 
 def _type(content: Any) -> type:
@@ -196,20 +195,20 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "str": lambda v: str.__str__(v),
     "complex": lambda v: complex(float(v[0]), float(v[1])),
     "bytes": bytes.fromhex,
-    "counter": lambda v: Counter(_dict(v)),
-    "defaultdict": lambda v: defaultdict(None, _dict(v)),
-    "ordered": lambda v: OrderedDict(_dict(v)),
-    "dict": _dict,
-    "tuple": lambda v: tuple(_unpacked(one) for one in v),
-    "list": lambda v: [_unpacked(one) for one in v],
-    "set": lambda v: {_unpacked(one) for one in v},
-    "frozenset": lambda v: frozenset(_unpacked(one) for one in v),
-    "deque": lambda v: deque(_unpacked(one) for one in v),
+    "counter": lambda v: Counter(dict(v)),
+    "defaultdict": lambda v: defaultdict(None, dict(v)),
+    "ordered": lambda v: OrderedDict(dict(v)),
+    "dict": dict,
+    "tuple": tuple,
+    "list": list,
+    "set": set,
+    "frozenset": frozenset,
+    "deque": deque,
     "range": _range,
-    "keys": lambda v: dict.fromkeys(_unpacked(one) for one in v).keys(),
-    "values": lambda v: {n: _unpacked(one) for n, one in enumerate(v)}.values(),
-    "items": lambda v: _dict(v).items(),
-    "iterator": lambda v: iter([_unpacked(one) for one in v]),
+    "keys": lambda v: dict.fromkeys(v).keys(),
+    "values": lambda v: dict(enumerate(v)).values(),
+    "items": lambda v: dict(v).items(),
+    "iterator": lambda v: iter(list(v)),
     "array": _array,
     "type": _type,
     "opaque": lambda v: Opaque(str(v[0])[:80], v[1] is True),

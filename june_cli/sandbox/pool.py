@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Pool:
     size: int
     every: int = 500
 
-    def grade(self, requests: Iterable[Request]) -> Iterator[Verdict]:
+    def grade(self, requests: Iterable[Request]) -> Generator[Verdict]:
         """Verdicts in the order in which they are reached. JuneError when workers cannot be started.
 
         Requests are taken as workers become free, so they may come from something slow. Closing the
@@ -84,36 +84,34 @@ class _Run:
 
     def _work(self, number: int) -> None:
         try:
-            left = True
-            while left and not self._stopped.is_set():
-                left = self._with_one_worker(number)
+            request = self._next()
+            while request is not None:
+                request = self._with_one_worker(number, request)
         except BaseException as error:  # noqa: BLE001 - it is raised where the verdicts are waited for
             if not self._stopped.is_set():
                 self._done.put(error)
         finally:
             self._done.put(None)
 
-    def _with_one_worker(self, number: int, first: Request | None = None) -> bool:
-        """Have one worker grade until it has graded enough, or cannot be trusted; whether there is more."""
-        request = first or self._next()
-        if request is None:
-            return False
+    def _with_one_worker(self, number: int, request: Request | None) -> Request | None:
+        """Have one worker grade until it has graded enough, or cannot be trusted; returns what is next."""
         with self._worker(number) as worker:
             for _ in range(self._pool.every):
+                if request is None:
+                    return None
                 verdict = _asked(worker, request)
                 if verdict is None:
                     break
                 self._done.put(verdict)
-                if not verdict.clean:
-                    return True
                 request = self._next()
-                if request is None:
-                    return False
+                if not verdict.clean:
+                    return request
             else:
-                return True
-        if not self._stopped.is_set():
-            self._again(number, request)
-        return True
+                return request
+        if self._stopped.is_set() or request is None:
+            return None
+        self._again(number, request)
+        return self._next()
 
     def _again(self, number: int, request: Request) -> None:
         """A sample whose worker was lost, alone on another: if that is lost too, it was the sample."""

@@ -6,7 +6,7 @@ from june_cli.spec import Relaxed, Worker
 
 ROOT = "/jail"
 MIB = 1024 * 1024
-MEMORY_BYTES = 1024 * MIB
+MEMORY_BYTES = 2048 * MIB  # the judge holds what a reference answers to hundreds of inputs
 SAMPLE_BYTES = 512 * MIB  # of address space, for each process of a sample
 WORK_BYTES = 64 * MIB
 FILE_BYTES = 16 * MIB

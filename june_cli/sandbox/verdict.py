@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Reason = Literal[
@@ -26,14 +26,16 @@ class Tests:
 
     setup: run by the judge first. asserts: then run by the judge, one after another, where `names` stand for
     what the sample defines. cases: calls of `names[0]`, each compared with what `reference` answers to it, by
-    the rule `oracle` within `atol`. inside: `asserts` run in the sample's own process, for those tasks whose
-    tests look at things that cannot be carried: a sample could fool such tests.
+    the rule `oracle` within `atol`; the first `base` of them are the benchmark's original ones. inside:
+    `asserts` run in the sample's own process, for those tasks whose tests look at things that cannot be
+    carried: a sample could fool such tests.
     """
 
     names: tuple[str, ...]
     setup: str = ""
     asserts: tuple[str, ...] = ()
-    cases: tuple[Any, ...] = ()
+    cases: tuple[str, ...] = ()
+    base: int = 0
     reference: str = ""
     atol: float = 0.0
     oracle: str = ""
@@ -76,8 +78,7 @@ class Verdict:
     peak_bytes: int = 0
     calls: int = 0
     clean: bool = True
-    failed_case: int = -1
-    parts: dict[str, bool] = field(default_factory=dict)
+    base_passed: bool = False
 
     def encoded(self) -> bytes:
         """For the wire."""

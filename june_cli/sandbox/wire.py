@@ -10,7 +10,7 @@ from collections.abc import Callable
 HEAD = struct.Struct(">I")
 MIB = 1024 * 1024
 REQUEST_BYTES = 64 * MIB  # a sample of 10 MB and its tests
-REPLY_BYTES = 2 * MIB  # what a sample may answer at once
+REPLY_BYTES = 16 * MIB  # what a sample may answer at once
 
 
 class Ended(Exception):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNPINNED = "unpinned"
 OWN, FOLDER = "models.toml", "models.d"  # what the user adds, in the folder of the configuration
-Kind = Literal["llm", "stt", "tts", "vad", "compress"]
+Kind = Literal["llm", "stt", "tts", "vad", "compress", "data"]
 # What a repository of weights is wanted for: no second copy in another format, nothing that runs.
 WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer*", "*.model", "LICENSE*", "README.md")
 

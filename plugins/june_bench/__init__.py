@@ -1,0 +1,1 @@
+"""Benchmarks you can believe: code, graded in a sandbox."""

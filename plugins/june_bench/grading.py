@@ -1,0 +1,212 @@
+"""One run of a suite: samples in, from a file or a model, verdicts out, an audit before any score."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from june_bench import audit, datasets, report, runs
+from june_bench.asked import Asked, chosen
+from june_bench.report import Report
+from june_bench.samples import Sample, from_file
+from june_bench.suites import Task
+from june_cli.engine import Engine
+from june_cli.engine.up import Planned
+from june_cli.errors import MachineLacks, UsageProblem
+from june_cli.sandbox import spec
+from june_cli.sandbox.pool import Pool
+from june_cli.sandbox.verdict import Request, Verdict
+from june_cli.spec import Worker
+
+if TYPE_CHECKING:
+    from june_bench.datasets import Dataset
+    from june_cli.invocation import Invocation
+
+UNSAFE = (
+    "--unsafe-local: there is no container. Code that nobody has read runs as you, on this machine: it can "
+    "read your files and use the network. Only memory, time and the number of processes are limited."
+)
+
+
+def bench(june: Invocation, asked: Asked) -> Report:
+    """Grade, and say what came out. JuneError when the audit finds that this machine grades wrong."""
+    data, tasks = _tasks(june, asked)
+    if not asked.samples and not asked.model and not asked.url:
+        raise UsageProblem(
+            "samples-missing",
+            "there is nothing to grade.",
+            hint="--model NAME, --url URL, or --samples FILE.jsonl",
+        )
+    engine, worker = sandbox(june, asked)
+    folder = june.paths.runs / "bench"
+    told = {**asked.identity(), "dataset_sha256": data.sha256}
+    name = asked.suite.name
+    run = runs.resumed(folder, asked.resume, name, told) if asked.resume else runs.begun(folder, name, told)
+    try:
+        with runs.held(run):
+            return _Grading(june, asked, data, tasks, run, engine, worker).report()
+    finally:
+        run.close()
+
+
+def sandbox(june: Invocation, asked: Asked) -> tuple[Engine, Worker]:
+    """Where code runs: in containers; without, only when that is asked for."""
+    if asked.unsafe_local:
+        june.out.remark(UNSAFE)
+        return june.engine_named("process"), spec.unboxed()
+    engine = june.engine_named("docker")
+    try:
+        engine.prepare([spec.worker()], june.out)
+    except MachineLacks as error:
+        raise MachineLacks(
+            error.code,
+            f"code that nobody has read runs in containers, and {error.message}",
+            hint=f"{error.hint or 'june doctor'}; --unsafe-local runs it without any, as you",
+        ) from error
+    return engine, spec.worker()
+
+
+def _tasks(june: Invocation, asked: Asked) -> tuple[Dataset, list[Task]]:
+    suite = asked.suite
+    name, read = suite.dataset, suite.tasks
+    if asked.split:
+        if asked.split not in suite.splits:
+            known = ", ".join(suite.splits) or "none"
+            raise UsageProblem(
+                "split-unknown", f"{suite.name} has no split {asked.split!r}.", hint=f"known: {known}"
+            )
+        name, read = suite.splits[asked.split]
+    data = datasets.read(asked.data) if asked.data else datasets.pinned(june, name)
+    return data, chosen(asked, read(data))
+
+
+@dataclass
+class _Grading:
+    june: Invocation
+    asked: Asked
+    data: Dataset
+    tasks: Sequence[Task]
+    run: runs.Run
+    engine: Engine
+    worker: Worker
+
+    def report(self) -> Report:
+        """Grade everything that is not graded yet, and write the report."""
+        began = time.monotonic()
+        identity = self._identity()
+        key = audit.key_of(*(identity[k] for k in ("dataset_sha256", "sandbox", "timeout_s", "tasks_sha256")))
+        audits = self.june.paths.state / "bench" / "audits"
+        checked = audit.Audit(key)
+        known = audit.passed_before(audits, key)
+        self._graded(checked, checked.samples(self.tasks, all_references=not known))
+        checked.require()
+        audit.remember(audits, key, len(self.tasks))
+        made = report.made(
+            self.run.done.values(),
+            self.asked.ks,
+            {
+                "suite": self.asked.suite.name,
+                "seconds": time.monotonic() - began,
+                "fallback": [task.id for task in self.tasks if task.tests.inside],
+                "run": self.run.name,
+                "samples": str(self.run.samples),
+                "report": str(self.run.folder / runs.REPORT),
+                "identity": identity,
+            },
+            self.asked.bars or {},
+        )
+        self._write(made)
+        return made
+
+    def _graded(self, checked: audit.Audit, first: Sequence[Sample]) -> None:
+        """The audit's samples, and then the run's own."""
+        samples = {sample.id: sample for sample in first}
+        every = 1 if self.asked.isolation == "sample" else 500
+        pool = Pool(self.engine, self.worker, self.asked.workers, every)
+        total = len(self.tasks) * self.asked.n
+        with self.june.out.progress(f"Grading {self.asked.suite.name}", total, "samples") as bar:
+            requests = self._requests(first, samples)
+            with contextlib.closing(pool.grade(requests)) as verdicts:
+                passed = 0
+                for verdict in verdicts:
+                    if checked.note(verdict):
+                        bar.update(len(self.run.done), text="auditing")
+                        continue
+                    passed += verdict.passed
+                    self._keep(samples.pop(verdict.id), verdict)
+                    bar.update(len(self.run.done), text=f"{passed} passed", total=total)
+
+    def _requests(self, first: Iterable[Sample], samples: dict[str, Sample]) -> Iterator[Request]:
+        for sample in first:
+            yield self._request(sample)
+        for sample in self._own():
+            if sample.id in self.run.done:
+                continue
+            if sample.decided:
+                self._keep(sample, Verdict(sample.id, False, sample.decided))  # type: ignore[arg-type]
+                continue
+            samples[sample.id] = sample
+            yield self._request(sample)
+
+    def _own(self) -> Iterable[Sample]:
+        if self.asked.samples:
+            return from_file(self.asked.samples, self.tasks)
+        from june_bench.generating import generated
+
+        return generated(self.june, self.asked, self.tasks, self.run.done)
+
+    def _request(self, sample: Sample) -> Request:
+        return Request(sample.id, sample.program, sample.task.tests, self.asked.patience_s)
+
+    def _keep(self, sample: Sample, verdict: Verdict) -> None:
+        line = {
+            "task_id": sample.task.id,
+            "number": sample.number,
+            "completion": sample.completion,
+            "passed": verdict.passed,
+            "reason": verdict.reason,
+            "detail": verdict.detail,
+            "seconds": round(verdict.seconds, 4),
+            "cpu_s": round(verdict.cpu_s, 4),
+            "peak_bytes": verdict.peak_bytes,
+            **sample.extra,
+        }
+        if sample.task.tests.base:
+            line["base_passed"] = verdict.base_passed
+        self.run.write(sample.id, line)
+
+    def _identity(self) -> dict[str, Any]:
+        """What the numbers are true for."""
+        reference = getattr(self.engine, "images", None)
+        tasks = audit.key_of(*(task.id for task in self.tasks))
+        return {
+            **self.asked.identity(),
+            "dataset_sha256": self.data.sha256,
+            "tasks_sha256": tasks,
+            "sandbox": reference.reference(self.worker.image) if reference else "none (--unsafe-local)",
+            "isolation": self.asked.isolation,
+            "june": version("june-cli"),
+        }
+
+    def _write(self, made: Report) -> None:
+        import dataclasses
+        import json
+
+        from june_cli.files import write
+
+        write(self.run.folder / runs.REPORT, json.dumps(dataclasses.asdict(made), indent=1).encode())
+
+
+def planned(june: Invocation, asked: Asked) -> Planned:
+    """What a run would start, without starting it."""
+    if asked.unsafe_local:
+        engine, worker = june.engine_named("process"), spec.unboxed()
+    else:
+        engine, worker = june.engine_named("docker"), spec.worker()
+    lines = tuple(engine.describe(worker, keep=False) for _ in range(asked.workers))
+    before = tuple(engine.prerequisites([worker]))
+    return Planned(june.roles.profile, engine.name, (), before, lines)
