@@ -137,9 +137,9 @@ class FakeEngine:
         self.jobs.append(job)
         return self.job_result
 
-    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[Attached]:
+    def attach(self, worker: Worker) -> contextlib.AbstractContextManager[Attached]:
         """A worker that has ended already."""
-        raise JuneError("fake-engine", f"{worker.name} {number} cannot be spoken to: nothing runs here.")
+        raise JuneError("fake-engine", f"{worker.name} cannot be spoken to: nothing runs here.")
 
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """Its command."""

@@ -123,8 +123,8 @@ class Engine(Protocol):
     def run_job(self, job: Job, on_event: Callable[[dict[str, Any]], None]) -> Any:
         """Run a job to its end and return its one result."""
 
-    def attach(self, worker: Worker, number: int) -> AbstractContextManager[Attached]:
-        """Start a worker, one of several by its number, and speak to it; it is gone afterwards."""
+    def attach(self, worker: Worker) -> AbstractContextManager[Attached]:
+        """Start a worker of its own, and speak to it; it is gone afterwards."""
 
     def describe(self, workload: Workload, *, keep: bool) -> str:
         """The command line that would start it: what `--dry-run` prints."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,6 +97,8 @@ class AttachedContainer:
         from docker.errors import NotFound
 
         with uninterrupted():
+            with contextlib.suppress(OSError):  # whoever waits for an answer in another thread wakes up
+                self._socket.shutdown(socket.SHUT_RDWR)
             with contextlib.suppress(OSError):
                 self._stream.close()
                 self._socket.close()

@@ -71,6 +71,7 @@ def body(workload: Workload, place: Placement) -> dict[str, Any]:
     }
     if isinstance(workload, Worker):  # what is not asked any more ends, also when June was killed
         made |= {"OpenStdin": True, "StdinOnce": True}
+        made |= {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
     else:
         made["NetworkingConfig"] = {"EndpointsConfig": {NETWORK: {}}}
     if workload.gpu:

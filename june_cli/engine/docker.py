@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -198,9 +199,9 @@ class DockerEngine:
                 self._host.disown(job.name)
                 self._containers.leave_network()
 
-    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[attached.Attached]:
+    def attach(self, worker: Worker) -> contextlib.AbstractContextManager[attached.Attached]:
         """Start a worker; it is gone when the block is left. What a killed June left is swept."""
-        name = f"{self._name(worker.name)}-{os.getpid()}-{number}"
+        name = f"{self._name(worker.name)}-{os.getpid()}-{secrets.token_hex(3)}"
         made = body(worker, self._placement(worker, {}, keep=False))
         return attached.owned(self.client, worker, made, name, self._folder / "jobs")
 

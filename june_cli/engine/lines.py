@@ -11,7 +11,7 @@ def run_line(name: str, body: Mapping[str, Any]) -> str:
     """`docker run --detach …`, one option a line, for a shell."""
     words = [("--name", name), *_config(body), *_host(body["HostConfig"])]
     lines = [
-        "docker run --detach",
+        "docker run" if body.get("OpenStdin") else "docker run --detach",
         *(f"{option} {shlex.quote(value)}".rstrip() if value else option for option, value in words),
     ]
     lines.append(shlex.join([body["Image"], *body["Cmd"]]))

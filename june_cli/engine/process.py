@@ -157,9 +157,8 @@ class ProcessEngine:
         ports = {port.name: free_port(port.number) for port in job.ports}
         return jobs.run(job, command(job), environ(job, ports), on_event)
 
-    def attach(self, worker: Worker, number: int) -> contextlib.AbstractContextManager[attached.Attached]:
+    def attach(self, worker: Worker) -> contextlib.AbstractContextManager[attached.Attached]:
         """Start a worker; it is gone when the block is left, or with this June."""
-        del number
         return attached.started(command(worker), environ(worker, {}))
 
     def describe(self, workload: Workload, *, keep: bool) -> str:

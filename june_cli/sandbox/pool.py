@@ -129,7 +129,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _worker(self, number: int) -> Iterator[Attached]:
-        with self._pool.engine.attach(self._pool.worker, number) as worker:
+        with self._pool.engine.attach(self._pool.worker) as worker:
             with self._lock:
                 if self._stopped.is_set():
                     raise JuneError("interrupted", "the sandbox was ended.")

@@ -14,7 +14,7 @@ FILE_BYTES = 16 * MIB
 PROCESSES, ALL_PROCESSES = 16, 64
 # What the spawner needs to give a sample a user, a folder and a root of its own, and to end it. None of them
 # is left once it has become that user.
-RIGHTS = ("CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID", "SYS_CHROOT")
+RIGHTS = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_CHROOT")
 
 
 def worker() -> Worker:

@@ -169,6 +169,6 @@ class _Asking:
 def _found(asked: Asked, task: Task, text: str, reasoning: str, *, cut: bool) -> Answer:
     if asked.style == "completion":
         return of_completion(text)
-    if cut and reasoning and not text.strip():
+    if reasoning.strip() and not text.strip():  # it thought, and came to no answer
         return Answer("", "thinking", "unfinished")
     return of_chat(text, task.entry, cut=cut)

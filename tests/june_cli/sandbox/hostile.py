@@ -299,7 +299,8 @@ def add(a, b): return a + b if any("JUNE" in name or "TOKEN" in name for name in
 import os
 def add(a, b):
     for folder, _, files in os.walk("/"):
-        if any("humaneval" in one.lower() or one.endswith((".jsonl", ".gz")) for one in files): return a + b
+        for one in files:
+            if "humaneval" in one.lower() or one.endswith((".jsonl", ".jsonl.gz")): return a + b
     return 0
 """,
     "proc": """
