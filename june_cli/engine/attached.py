@@ -41,6 +41,9 @@ class Attached(Protocol):
     def ending(self) -> str:
         """Why it has ended, as far as is known."""
 
+    def cut(self) -> None:
+        """End the talk: whoever reads in another thread hears that it has ended, and closes."""
+
     def close(self) -> None:
         """End it, with everything in it, and leave nothing."""
 
@@ -92,13 +95,16 @@ class AttachedContainer:
         words = self._heard.decode("utf-8", "replace").strip().splitlines()
         return f"{ended}: {words[-1]}" if words else ended
 
+    def cut(self) -> None:
+        """See Attached. Not closed: the number of a closed socket may be another's the next moment."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """See Attached. Its control group ends with it, and so does whatever ran in it."""
         from docker.errors import NotFound
 
         with uninterrupted():
-            with contextlib.suppress(OSError):  # whoever waits for an answer in another thread wakes up
-                self._socket.shutdown(socket.SHUT_RDWR)
             with contextlib.suppress(OSError):
                 self._stream.close()
                 self._socket.close()
@@ -146,6 +152,10 @@ class AttachedProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         return f"it ended with code {self._process.returncode}"
+
+    def cut(self) -> None:
+        """See Attached."""
+        self._process.kill()
 
     def close(self) -> None:
         """See Attached. Without its input it ends, and its samples with it."""

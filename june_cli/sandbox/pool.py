@@ -77,7 +77,7 @@ class _Run:
         self._stopped.set()
         with self._lock:
             for one in self._attached.values():
-                one.close()
+                one.cut()
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()

@@ -72,8 +72,8 @@ def test_every_reference_passes_and_scores_are_told(june: DockerJune, data: list
 
 
 def test_what_is_killed_leaves_nothing_and_goes_on(june: DockerJune, data: list[dict[str, Any]]) -> None:
-    slow = "    import time\n    time.sleep(0.005)\n"
-    lines = [{"task_id": r["task_id"], "completion": slow + r["canonical_solution"]} for r in data]
+    slow = "\nimport time\ntime.sleep(0.1)\n"
+    lines = [{"task_id": r["task_id"], "completion": r["canonical_solution"] + slow} for r in data]
     path = written(june, lines)
     child = june.start("bench", "humaneval", "--samples", path, "--timeout", "10")
     folder = june.home / "runs" / "bench"
