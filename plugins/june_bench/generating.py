@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Container, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from june_bench.suites import Task
 from june_cli.assistant.llm import Message, OpenAiChat, Sampling, StreamingChat, connect
 from june_cli.engine import Running
 from june_cli.engine.up import using
-from june_cli.errors import NotReady, UsageProblem
+from june_cli.errors import JuneError, NotReady, UsageProblem
 
 if TYPE_CHECKING:
     from june_cli.invocation import Invocation
@@ -30,12 +30,15 @@ CUT = ("length", "max_tokens")
 
 
 def generated(
-    june: Invocation, asked: Asked, tasks: Sequence[Task], done: Container[str]
+    june: Invocation, asked: Asked, tasks: Sequence[Task], done: Container[str], told: dict[str, Any]
 ) -> Iterator[Sample]:
-    """Answers as they come, the first of every task first. JuneError when the model is out of reach."""
+    """Answers as they come, the first of every task first. JuneError when the model is out of reach.
+
+    What is known of the model and its server is written into `told`.
+    """
     wanted = [(task, number) for number in range(asked.n) for task in tasks]
     wanted = [(task, number) for task, number in wanted if f"{task.id}#{number}" not in done]
-    with _served(june, asked) as server:
+    with _served(june, asked, told) as server:
         yield from _Asking(asked, server, wanted).samples()
 
 
@@ -56,13 +59,33 @@ class Server:
 
 
 @contextmanager
-def _served(june: Invocation, asked: Asked) -> Iterator[Server]:
+def _served(june: Invocation, asked: Asked, told: dict[str, Any]) -> Iterator[Server]:
     """The server that --url names, or June's own language model, started if need be."""
     if asked.url:
         yield Server("openai", asked.url, asked.model or "default")
         return
     with using(june, ["llm"]) as running:
-        yield _own(june, asked, running["llm"])
+        server = _own(june, asked, running["llm"])
+        told |= _identity(june, running["llm"], server.api)
+        yield server
+
+
+def _identity(june: Invocation, running: Running, api: str) -> dict[str, Any]:
+    """What a score of June's own model is true for."""
+    from june_cli import gpu
+
+    model = june.roles.model("llm")
+    found: tuple[gpu.Accelerator, ...] = ()
+    with suppress(JuneError):
+        found = gpu.accelerators()
+    return {
+        "model_revision": model.revision if model else "",
+        "quantization": model.quant if model else "",
+        "server": f"{api} in engine {running.engine}",
+        "server_image": running.image,
+        "gpu": ", ".join(one.name for one in found),
+        "driver": next((one.driver for one in found), ""),
+    }
 
 
 def _own(june: Invocation, asked: Asked, running: Running) -> Server:

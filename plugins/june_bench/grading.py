@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from june_bench.suites import Task
 from june_cli.engine import Engine
 from june_cli.engine.up import Planned
 from june_cli.errors import MachineLacks, UsageProblem
+from june_cli.files import require_writable
 from june_cli.sandbox import spec
 from june_cli.sandbox.pool import Pool
 from june_cli.sandbox.verdict import Request, Verdict
@@ -35,11 +36,19 @@ UNSAFE = (
 def bench(june: Invocation, asked: Asked) -> Report:
     """Grade, and say what came out. JuneError when the audit finds that this machine grades wrong."""
     data, tasks = _tasks(june, asked)
+    if asked.junit:
+        require_writable(asked.junit)
     if not asked.samples and not asked.model and not asked.url:
         raise UsageProblem(
             "samples-missing",
             "there is nothing to grade.",
             hint="--model NAME, --url URL, or --samples FILE.jsonl",
+        )
+    if not asked.samples and asked.n > 1 and asked.temperature == 0:
+        raise UsageProblem(
+            "samples-alike",
+            f"{asked.n} answers at temperature 0 would be the same.",
+            hint="--temperature 0.8",
         )
     engine, worker = sandbox(june, asked)
     folder = june.paths.runs / "bench"
@@ -93,6 +102,10 @@ class _Grading:
     run: runs.Run
     engine: Engine
     worker: Worker
+    told: dict[str, Any] = field(default_factory=dict)  # of the model and its server
+
+    def __post_init__(self) -> None:
+        self.given = from_file(self.asked.samples, self.tasks) if self.asked.samples else []
 
     def report(self) -> Report:
         """Grade everything that is not graded yet, and write the report."""
@@ -114,8 +127,8 @@ class _Grading:
                 "fallback": [task.id for task in self.tasks if task.tests.inside],
                 "run": self.run.name,
                 "samples": str(self.run.samples),
-                "report": str(self.run.folder / runs.REPORT),
-                "identity": identity,
+                "report": str(self.run.folder / runs.PAGE),
+                "identity": {**identity, **self.told},
             },
             self.asked.bars or {},
         )
@@ -127,7 +140,7 @@ class _Grading:
         samples = {sample.id: sample for sample in first}
         every = 1 if self.asked.isolation == "sample" else 500
         pool = Pool(self.engine, self.worker, self.asked.workers, every)
-        total = len(self.tasks) * self.asked.n
+        total = len(self.given) or len(self.tasks) * self.asked.n
         with self.june.out.progress(f"Grading {self.asked.suite.name}", total, "samples") as bar:
             requests = self._requests(first, samples)
             with contextlib.closing(pool.grade(requests)) as verdicts:
@@ -154,10 +167,10 @@ class _Grading:
 
     def _own(self) -> Iterable[Sample]:
         if self.asked.samples:
-            return from_file(self.asked.samples, self.tasks)
+            return self.given
         from june_bench.generating import generated
 
-        return generated(self.june, self.asked, self.tasks, self.run.done)
+        return generated(self.june, self.asked, self.tasks, self.run.done, self.told)
 
     def _request(self, sample: Sample) -> Request:
         return Request(sample.id, sample.program, sample.task.tests, self.asked.patience_s)
@@ -196,8 +209,14 @@ class _Grading:
         import dataclasses
         import json
 
+        from june_bench.export import junit
+        from june_bench.page import page
         from june_cli.files import write
 
+        lines = sorted(self.run.done.values(), key=lambda line: line["number"])
+        write(self.run.folder / runs.PAGE, page(made, lines).encode("utf-8", "replace"))
+        if self.asked.junit:
+            write(self.asked.junit, junit(self.asked.suite.name, lines).encode())
         write(self.run.folder / runs.REPORT, json.dumps(dataclasses.asdict(made), indent=1).encode())
 
 

@@ -110,6 +110,16 @@ def shown(june: Invocation, name: str) -> Shown:
     return Shown(runs.report_of(own), [line for line in runs.lines(own) if not line["passed"]])
 
 
+def export(june: Invocation, name: str, form: str) -> str:
+    """A run in another program's format. UsageProblem for a format that is none."""
+    from june_bench.export import FORMATS, exported
+
+    if form not in FORMATS:
+        raise UsageProblem("format-unknown", f"there is no format {form!r}.", hint=", ".join(FORMATS))
+    own = runs.find(june.paths.runs / "bench", name)
+    return exported(form, str(runs.asked_of(own).get("suite", "")), list(runs.lines(own)))
+
+
 def compared(june: Invocation, one: str, other: str) -> Compared:
     """Two runs of the same tasks. UsageProblem when they have none in common, or another data set."""
     folder = june.paths.runs / "bench"
@@ -118,6 +128,8 @@ def compared(june: Invocation, one: str, other: str) -> Compared:
     sums = {report["identity"]["dataset_sha256"] for report in reports}
     if len(sums) > 1:
         raise UsageProblem("runs-differ", "the two runs are of different data sets.")
+    if len({report["identity"]["temperature"] == 0 for report in reports}) > 1:
+        raise UsageProblem("runs-differ", "one run answered greedily, and the other drew its answers.")
     rates = [_rates(runs.lines(place)) for place in places]
     difference, interval, tasks = scores.difference(*rates)
     if not tasks:
