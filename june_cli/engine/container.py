@@ -135,6 +135,7 @@ def _host(workload: Workload, place: Placement, relaxed: set[str]) -> dict[str, 
     host |= {"Memory": memory, "MemorySwap": memory}  # equal: no swap
     if isinstance(workload, Worker):
         host |= {"NetworkMode": "none", "IpcMode": "none", "PidsLimit": workload.processes}
+        host["LogConfig"] = {"Type": "none", "Config": {}}  # what it answers is for who asked alone
         host |= {"NanoCpus": int(workload.cpus * 10**9), "CapAdd": list(workload.rights)}
     if workload.cpu_shares:
         host["CpuShares"] = workload.cpu_shares

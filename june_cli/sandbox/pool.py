@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from june_cli.spec import Worker
 
 VERDICT_BYTES = MIB
-TRIES = 2  # on workers of its own, before a sample is held to be what ends them
 START_S, JUDGING_S = 30.0, 20.0  # a first verdict may wait for imports; a judge may work on an answer
 OUT_OF_MEMORY = "memory"
 
@@ -100,7 +99,7 @@ class _Run:
                 if request is None:
                     return None
                 verdict = _asked(worker, request)
-                if verdict is None:
+                if verdict is None or verdict.reason == "infrastructure":
                     break
                 self._done.put(verdict)
                 request = self._next()
@@ -115,13 +114,11 @@ class _Run:
 
     def _again(self, number: int, request: Request) -> None:
         """A sample whose worker was lost, alone on another: if that is lost too, it was the sample."""
-        why = ""
-        for _ in range(TRIES - 1):
-            with self._worker(number) as worker:
-                verdict = _asked(worker, request)
-                if verdict is not None:
-                    return self._done.put(verdict)
-                why = worker.ending()
+        with self._worker(number) as worker:
+            verdict = _asked(worker, request)
+            if verdict is not None:
+                return self._done.put(verdict)
+            why = worker.ending()
         if self._stopped.is_set():
             return None
         reason: Reason = "memory" if OUT_OF_MEMORY in why else "timeout"

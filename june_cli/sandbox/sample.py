@@ -15,13 +15,15 @@ from june_cli.sandbox import plain
 from june_cli.sandbox.wire import REPLY_BYTES, REQUEST_BYTES, Link
 
 NAME = "solution"
+READY = b"ready"
 TEXT = 300
 PIECE_BYTES, MARGIN = 1 << 16, 1024
 
 
 def serve(connected: socket.socket) -> None:
-    """The first frame is the source; each after it a call. Ends with the connection."""
+    """Says that its walls stand. Then the first frame is the source; each after it a call."""
     link = Link(connected)
+    link.send(READY)
     module = types.ModuleType(NAME)
     sys.modules[NAME] = module
     space = module.__dict__
@@ -59,25 +61,26 @@ def _answer(link: Link, space: Mapping[str, Any]) -> None:
 
 
 def _answer_all(link: Link, function: Callable[..., Any], number: str, cases: list[list[Any]]) -> None:
-    """Many calls at once. The answers go out in pieces, and a last, empty one."""
-    pieces: list[str] = []
+    """Many calls at once. The answers go out in pieces, as they come."""
+    pieces: list[bytes] = []
     size = 0
     for case in cases:
-        piece = plain.pack(function(*case))
+        piece = plain.pack(function(*case)).encode()
         if len(piece) > REPLY_BYTES - MARGIN:
             return link.send(plain.pack(["large", number, None]).encode())
-        if size + len(piece) > PIECE_BYTES:
+        if pieces and size + len(piece) > PIECE_BYTES:
             _send_some(link, number, pieces)
             pieces, size = [], 0
         pieces.append(piece)
         size += len(piece)
-    _send_some(link, number, pieces)
-    return _send_some(link, number, [])
+    if pieces:
+        _send_some(link, number, pieces)
+    return None
 
 
-def _send_some(link: Link, number: str, pieces: list[str]) -> None:
-    head = plain.pack(["some", number])[:-1]
-    link.send(f"{head}, [{', '.join(pieces)}]]".encode())
+def _send_some(link: Link, number: str, pieces: list[bytes]) -> None:
+    head = plain.pack(["some", number, [len(piece) for piece in pieces]]).encode()
+    link.send(b"\n".join([head, b"".join(pieces)]))
 
 
 def _told(error: BaseException) -> tuple[str, str, int]:

@@ -17,6 +17,7 @@ ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 NUMBER_AT, ARCH_AT, FIRST_ARGUMENT_AT = 0, 4, 16
 X32 = 0x40000000  # from here on the other numbers of x86-64, which nothing needs
 CLONE_THREAD = 0x00010000
+OWN = 0x5EED5EED  # in place of the number of the process that is filtered
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Program:
         return self.places[name] - at if name else 0
 
 
-def program(machine: str, own: int, *, processes: bool) -> bytes:
-    """The filter for a sample, whose process has the number `own`; none for a processor that is not known.
+def program(machine: str, *, processes: bool) -> bytes:
+    """The filter for samples, to be fitted to each; none for a processor that is not known.
 
     What no solution needs fails with EPERM; so does a signal to any other process, and, unless `processes`,
     the start of one.
@@ -71,7 +72,7 @@ def program(machine: str, own: int, *, processes: bool) -> bytes:
     made.line(RETURN, ALLOW)
     made.place("signal")
     made.line(LOAD, FIRST_ARGUMENT_AT)
-    made.line(EQUAL, own, yes="allow", no="refuse")
+    made.line(EQUAL, OWN, yes="allow", no="refuse")
     made.place("clone")
     made.line(LOAD, FIRST_ARGUMENT_AT)
     made.line(ANY_BIT, CLONE_THREAD, yes="allow", no="refuse")
@@ -86,10 +87,11 @@ def program(machine: str, own: int, *, processes: bool) -> bytes:
     return made.assembled()
 
 
-def install(code: bytes) -> None:
-    """Have the kernel use a filter from now on, for this process and all that it starts."""
+def install(code: bytes, own: int) -> None:
+    """Have the kernel use a filter from now on, for the process `own`, which is this, and all it starts."""
     if not code:
         return
+    code = code.replace(struct.pack("I", OWN), struct.pack("I", own))
     lines = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(lines))
     pointed = ctypes.create_string_buffer(header, len(header))

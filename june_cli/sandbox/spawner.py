@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from june_cli.sandbox import confine, sample
+from june_cli.sandbox import confine, sample, seccomp
 from june_cli.sandbox.confine import Walls
 from june_cli.sandbox.seccomp import prctl
 
@@ -62,6 +62,7 @@ class Spawner:
 
     def __init__(self, place: Place, judge: socket.socket) -> None:
         self._place, self._judge = place, judge
+        self._calls = seccomp.program(os.uname().machine, processes=place.root is not None)
         self._count = 0
 
     def serve(self) -> None:
@@ -104,7 +105,16 @@ class Spawner:
             _only(connected)
             place = self._place
             seen = f"/{folder.relative_to(place.root)}" if place.root else str(folder)
-            walls = Walls(uid, place.root, seen, place.memory_bytes, cpu_s, place.processes, place.file_bytes)
+            walls = Walls(
+                uid=uid,
+                root=place.root,
+                folder=seen,
+                memory_bytes=place.memory_bytes,
+                cpu_s=cpu_s,
+                processes=place.processes,
+                file_bytes=place.file_bytes,
+                calls=self._calls,
+            )
             confine.enter(walls)
             for one in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
                 signal.signal(one, signal.SIG_DFL)

@@ -6,7 +6,7 @@ from june_cli.spec import Relaxed, Worker
 
 ROOT = "/jail"
 MIB = 1024 * 1024
-MEMORY_BYTES = 2048 * MIB  # the judge holds what a reference answers to hundreds of inputs
+MEMORY_BYTES = 2048 * MIB  # a sample's, and what the judge makes of an answer
 SAMPLE_BYTES = 512 * MIB  # of address space, for each process of a sample
 WORK_BYTES = 64 * MIB
 FILE_BYTES = 16 * MIB

@@ -26,9 +26,10 @@ class Tests:
 
     setup: run by the judge first. asserts: then run by the judge, one after another, where `names` stand for
     what the sample defines. cases: calls of `names[0]`, each compared with what `reference` answers to it, by
-    the rule `oracle` within `atol`; the first `base` of them are the benchmark's original ones. inside:
-    `asserts` run in the sample's own process, for those tasks whose tests look at things that cannot be
-    carried: a sample could fool such tests.
+    the rule `oracle` within `atol`; the first `base` of them are the benchmark's original ones. known: the
+    digests of those answers, which took `reference_s`, from an earlier verdict: what matches one is right.
+    inside: `asserts` run in the sample's own process, for those tasks whose tests look at things that cannot
+    be carried: a sample could fool such tests.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,8 @@ class Tests:
     asserts: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     base: int = 0
+    known: tuple[str, ...] = ()
+    reference_s: float = 0.0
     reference: str = ""
     atol: float = 0.0
     oracle: str = ""
@@ -60,14 +63,17 @@ class Request:
         """As it was sent."""
         data = json.loads(content)
         tests = data.pop("tests")
-        for name in ("names", "asserts", "cases"):
+        for name in ("names", "asserts", "cases", "known"):
             tests[name] = tuple(tests[name])
         return cls(**data, tests=Tests(**tests))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a sample did. seconds: by the clock, from start to end; cpu_s, peak_bytes: of its process."""
+    """How a sample did. seconds: by the clock, from start to end; cpu_s, peak_bytes: of its process.
+
+    learned, reference_s: what a request may know about its reference the next time.
+    """
 
     id: str
     passed: bool
@@ -79,6 +85,8 @@ class Verdict:
     calls: int = 0
     clean: bool = True
     base_passed: bool = False
+    learned: tuple[str, ...] = ()
+    reference_s: float = 0.0
 
     def encoded(self) -> bytes:
         """For the wire."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from june_bench import audit, datasets, report, runs
 from june_bench.asked import Asked, chosen
+from june_bench.references import References
 from june_bench.report import Report
 from june_bench.samples import Sample, from_file
 from june_bench.suites import Task
@@ -113,9 +114,14 @@ class _Grading:
         identity = self._identity()
         key = audit.key_of(*(identity[k] for k in ("dataset_sha256", "sandbox", "timeout_s", "tasks_sha256")))
         audits = self.june.paths.state / "bench" / "audits"
+        self.references = References.of(
+            self.june.paths.state / "bench" / "references",
+            audit.key_of(identity["dataset_sha256"], identity["sandbox"]),
+        )
         checked = audit.Audit(key)
         known = audit.passed_before(audits, key)
         self._graded(checked, checked.samples(self.tasks, all_references=not known))
+        self.references.keep()
         checked.require()
         audit.remember(audits, key, len(self.tasks))
         made = report.made(
@@ -146,6 +152,7 @@ class _Grading:
             with contextlib.closing(pool.grade(requests)) as verdicts:
                 passed = 0
                 for verdict in verdicts:
+                    self.references.learn(verdict.id.rpartition("#")[0], verdict)
                     if checked.note(verdict):
                         bar.update(len(self.run.done), text="auditing")
                         continue
@@ -173,7 +180,8 @@ class _Grading:
         return generated(self.june, self.asked, self.tasks, self.run.done, self.told)
 
     def _request(self, sample: Sample) -> Request:
-        return Request(sample.id, sample.program, sample.task.tests, self.asked.patience_s)
+        tests = self.references.tests(sample.task)
+        return Request(sample.id, sample.program, tests, self.asked.patience_s)
 
     def _keep(self, sample: Sample, verdict: Verdict) -> None:
         line = {

@@ -42,6 +42,10 @@ RULES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# One input has an answer of 1.7 million tuples of 77 words, a gigabyte of JSON: it is left out.
+LEFT_OUT: Mapping[int, Any] = {255: [["Dog", "Cat", "CatBird", "Bird", "Fish"], 77]}
+
+
 def oracle(entry: str) -> str:
     """The rule by which answers of a function are compared; empty for equality."""
     return next((rule for rule, entries in RULES.items() if entry in entries), "")
@@ -50,6 +54,7 @@ def oracle(entry: str) -> str:
 def inputs(task: str, rows: list[list[Any]]) -> list[list[Any]]:
     """The inputs of a task, with what was a tuple, a set or a complex number such again."""
     number = int(task.rpartition("/")[2])
+    rows = [row for row in rows if row != LEFT_OUT.get(number)]
     shape = next((shape for shape, tasks in SHAPES.items() if number in tasks), "")
     return [_shaped(row, shape) for row in rows] if shape else rows
 
