@@ -6,6 +6,7 @@ the side that unpacks that has to hold, and it makes only what is listed here, w
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -15,6 +16,8 @@ from typing import Any
 TAG = "~"
 DEPTH = 100  # of values in values
 SMALL = 1 << 63  # larger integers are written in base 16: Python refuses to read long decimal ones
+UNEQUAL = (b'"opaque"', b'"iterator"', b"NaN")  # as they are packed
+TOO_LONG = b"#"
 TAKEN = 100_000  # of what an iterator yields
 NATIVE = frozenset((bool, int, float, str, type(None)))  # what JSON has words for
 
@@ -48,6 +51,18 @@ def unpack(text: str | bytes) -> Any:
         return json.loads(text, object_hook=_tagged)
     except Exception as error:  # noqa: BLE001 - whatever stands in the way, it is no plain data
         raise Unpackable(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def digest(packed: bytes) -> str:
+    """Of a packed value: equal ones are the same value. Empty for what equals nothing, not even itself.
+
+    In place of a value that is too long may stand TOO_LONG and its digest.
+    """
+    if packed.startswith(TOO_LONG):
+        return packed[len(TOO_LONG) :].decode("ascii", "replace")
+    if any(word in packed for word in UNEQUAL):
+        return ""
+    return hashlib.blake2b(packed, digest_size=16).hexdigest()
 
 
 def _packed(value: Any, depth: int, *, every: bool = False) -> Any:

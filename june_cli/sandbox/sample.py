@@ -67,7 +67,7 @@ def _answer_all(link: Link, function: Callable[..., Any], number: str, cases: li
     for case in cases:
         piece = plain.pack(function(*case)).encode()
         if len(piece) > REPLY_BYTES - MARGIN:
-            return link.send(plain.pack(["large", number, None]).encode())
+            piece = plain.TOO_LONG + plain.digest(piece).encode()
         if pieces and size + len(piece) > PIECE_BYTES:
             _send_some(link, number, pieces)
             pieces, size = [], 0
@@ -75,7 +75,6 @@ def _answer_all(link: Link, function: Callable[..., Any], number: str, cases: li
         size += len(piece)
     if pieces:
         _send_some(link, number, pieces)
-    return None
 
 
 def _send_some(link: Link, number: str, pieces: list[bytes]) -> None:
