@@ -21,7 +21,12 @@ def check_contents(wheel: str) -> None:
     assert all(top == "june_cli" or top.startswith("june_") for top in tops), tops
     for wanted in ("asr_pb2.py", "asr_pb2_grpc.py", "tts_pb2.py", "tts_pb2_grpc.py", "asr.proto"):
         assert f"june_cli/proto/{wanted}" in names, wanted
-    for wanted in ("june_cli/profiles.toml", "june_cli/store/models.toml", "june_cli/sentences.tsv"):
+    for wanted in (
+        "june_cli/profiles.toml",
+        "june_cli/store/models.toml",
+        "june_cli/sentences.tsv",
+        "june_bench/page.css",
+    ):
         assert wanted in names, wanted
     assert [name for name in names if name.endswith("share/june/containers/code/Dockerfile")]
     assert not [name for name in names if "test_" in name or "docs" in name]
