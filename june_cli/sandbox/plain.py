@@ -11,6 +11,7 @@ import json
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 TAG = "~"
@@ -19,7 +20,7 @@ SMALL = 1 << 63  # larger integers are written in base 16: Python refuses to rea
 UNEQUAL = (b'"opaque"', b'"iterator"', b"NaN")  # as they are packed
 TOO_LONG = b"#"
 TAKEN = 100_000  # of what an iterator yields
-NATIVE = frozenset((bool, int, float, str, type(None)))  # what JSON has words for
+NATIVE = frozenset((bool, int, float, str, NoneType))  # what JSON has words for
 
 
 class Unpackable(Exception):
@@ -69,7 +70,7 @@ def _packed(value: Any, depth: int, *, every: bool = False) -> Any:
     """As JSON takes it. Lists of what JSON has words for are not looked at one by one, unless `every`."""
     if depth <= 0:
         raise RecursionError("nested too deeply")
-    if type(value) in (bool, type(None), str, float):
+    if type(value) in (bool, NoneType, str, float):
         return value
     if type(value) is int and -SMALL < value < SMALL:
         return value
