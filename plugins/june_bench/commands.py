@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,9 +29,7 @@ class Suites(TyperGroup):
 
 def _command_of(name: str, summary: str) -> Command:
     single = typer.Typer(add_completion=False)
-    single.command(name, help=f"{summary}. Answers of a model, or of a file, are run in a sandbox.")(
-        _graded(name)
-    )
+    single.command(name, help=f"{summary}. Answers of a model, or of a file, are run in a sandbox.")(graded)
     return typer.main.get_command(single)
 
 
@@ -111,65 +108,61 @@ Resume = Annotated[
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, its folder, or last.")]
 
 
-def _graded(name: str) -> Callable[..., object]:
-    """The command of one suite."""
+def graded(
+    ctx: typer.Context,
+    model: Model = "",
+    url: Url = "",
+    samples: Samples = None,
+    data: Data = None,
+    split: Split = "",
+    tasks: Tasks = "",
+    limit: Limit = None,
+    n: N = 1,
+    temperature: Temperature = 0.0,
+    top_p: TopP = 0.95,
+    max_tokens: MaxTokens = 1024,
+    seed: Seed = None,
+    concurrency: Concurrency = 4,
+    prompt_style: Style = "chat",
+    workers: Workers = None,
+    isolation: Isolation = "worker",
+    timeout: Timeout = None,
+    unsafe_local: Unsafe = False,
+    k: K = "1",
+    fail_under: FailUnder = None,
+    junit: JUnit = None,
+    resume: Resume = "",
+) -> object:
+    """The command of every suite; which one, the context knows."""
+    from june_bench import asked, grading, suites
 
-    def graded(
-        ctx: typer.Context,
-        model: Model = "",
-        url: Url = "",
-        samples: Samples = None,
-        data: Data = None,
-        split: Split = "",
-        tasks: Tasks = "",
-        limit: Limit = None,
-        n: N = 1,
-        temperature: Temperature = 0.0,
-        top_p: TopP = 0.95,
-        max_tokens: MaxTokens = 1024,
-        seed: Seed = None,
-        concurrency: Concurrency = 4,
-        prompt_style: Style = "chat",
-        workers: Workers = None,
-        isolation: Isolation = "worker",
-        timeout: Timeout = None,
-        unsafe_local: Unsafe = False,
-        k: K = "1",
-        fail_under: FailUnder = None,
-        junit: JUnit = None,
-        resume: Resume = "",
-    ) -> object:
-        from june_bench import asked, grading, suites
-
-        wanted = asked.Asked(
-            suite=suites.get(name),
-            split=split,
-            data=data,
-            samples=samples,
-            model=model,
-            url=url,
-            n=n,
-            ks=asked.numbers(k),
-            limit=limit or 0,
-            tasks=asked.listed(tasks),
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            seed=seed,
-            concurrency=concurrency,
-            style=prompt_style,
-            workers=workers or asked.processors(),
-            isolation=isolation,
-            timeout_s=timeout or 0.0,
-            unsafe_local=unsafe_local,
-            resume=resume,
-            bars=asked.bars(fail_under or ()),
-            junit=junit,
-        )
-        june: Invocation = ctx.obj
-        return grading.planned(june, wanted) if june.words.dry_run else grading.bench(june, wanted)
-
-    return graded
+    wanted = asked.Asked(
+        suite=suites.get(str(ctx.info_name)),
+        split=split,
+        data=data,
+        samples=samples,
+        model=model,
+        url=url,
+        n=n,
+        ks=asked.numbers(k),
+        limit=limit or 0,
+        tasks=asked.listed(tasks),
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        seed=seed,
+        concurrency=concurrency,
+        style=prompt_style,
+        workers=workers or asked.processors(),
+        isolation=isolation,
+        timeout_s=timeout or 0.0,
+        unsafe_local=unsafe_local,
+        resume=resume,
+        bars=asked.bars(fail_under or ()),
+        junit=junit,
+    )
+    june: Invocation = ctx.obj
+    return grading.planned(june, wanted) if june.words.dry_run else grading.bench(june, wanted)
 
 
 @app.command("list")

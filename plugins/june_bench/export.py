@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 FORMATS = ("junit", "samples", "csv")
 FIELDS = ("task_id", "number", "passed", "reason", "detail", "seconds", "cpu_s", "peak_bytes", "tokens")
-UNPRINTABLE = {code: "�" for code in range(32) if code not in (9, 10, 13)}
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def exported(form: str, suite: str, lines: Iterable[Mapping[str, Any]]) -> str:
@@ -53,4 +54,4 @@ def _csv(lines: Iterable[Mapping[str, Any]]) -> str:
 
 def _xml(text: str) -> str:
     """What XML 1.0 can hold: no control characters, no lone surrogates."""
-    return text.translate(UNPRINTABLE).encode("utf-8", "replace").decode("utf-8")
+    return UNPRINTABLE.sub("�", text).encode("utf-8", "replace").decode("utf-8")
