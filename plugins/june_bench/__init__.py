@@ -1,1 +1,1 @@
-"""Benchmarks you can believe: code, graded in a sandbox."""
+"""Benchmarks you can believe: how right a model answers, and how fast."""

@@ -67,7 +67,18 @@ def numbers(text: str) -> tuple[int, ...]:
     except ValueError:
         found = ()
     if not found or found[0] < 1:
-        raise UsageProblem("k-invalid", f"{text!r} is no list of numbers.", hint="-k 1,10")
+        raise UsageProblem("k-invalid", f"{text!r} is no list of numbers.", hint="1,10 for example")
+    return found
+
+
+def rates(text: str) -> tuple[float, ...]:
+    """`0.5,2` as requests a second. UsageProblem for anything else."""
+    try:
+        found = tuple(float(part) for part in listed(text))
+    except ValueError:
+        found = (0.0,)
+    if any(not 0 < rate < 100_000 for rate in found):
+        raise UsageProblem("rate-invalid", f"{text!r} is no list of rates.", hint="--rate 0.5,2")
     return found
 
 

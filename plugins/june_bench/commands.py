@@ -34,7 +34,9 @@ def _command_of(name: str, summary: str) -> Command:
 
 
 app = typer.Typer(
-    cls=Suites, help="Benchmarks you can believe: code, graded in a sandbox.", no_args_is_help=True
+    cls=Suites,
+    help="Benchmarks you can believe: how right a model answers, and how fast.",
+    no_args_is_help=True,
 )
 Samples = Annotated[
     Path | None,
@@ -163,6 +165,51 @@ def graded(
     )
     june: Invocation = ctx.obj
     return grading.planned(june, wanted) if june.words.dry_run else grading.bench(june, wanted)
+
+
+@app.command()
+def llm(
+    ctx: typer.Context,
+    model: Model = "llm",
+    url: Url = "",
+    concurrency: Annotated[
+        str, typer.Option("--concurrency", metavar="N,…", help="Requests at once.")
+    ] = "1,4",
+    rate: Annotated[
+        str, typer.Option("--rate", metavar="R,…", help="Instead: requests a second, by chance.")
+    ] = "",
+    requests: Annotated[int, typer.Option("--requests", min=1, help="At each level.")] = 20,
+    warmup: Annotated[int, typer.Option("--warmup", min=0, help="Requests that are not counted.")] = 2,
+    prompt: Annotated[str, typer.Option("--prompt", help="What is asked.")] = "",
+    max_tokens: MaxTokens = 128,
+    temperature: Temperature = 0.0,
+    goodput: Annotated[
+        str,
+        typer.Option("--goodput", metavar="NAME=S,…", help="What a good one keeps: ttft=0.2,e2e=2."),
+    ] = "",
+    seed: Seed = 0,
+) -> object:
+    """Measure how fast a language model answers: time to first token, gaps, throughput, goodput."""
+    from june_bench import asked, latency, load
+    from june_cli.engine.up import planned
+
+    june: Invocation = ctx.obj
+    if june.words.dry_run:
+        return planned(june, [] if url else ["llm"])
+    wanted = load.Wanted(
+        model=model,
+        url=url,
+        concurrency=asked.numbers(concurrency),
+        rates=asked.rates(rate),
+        requests=requests,
+        warmup=warmup,
+        prompt=prompt or load.PROMPT,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        bounds=latency.bounds(goodput),
+        seed=seed or 0,
+    )
+    return load.measure(june, wanted)
 
 
 @app.command("list")

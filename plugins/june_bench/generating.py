@@ -38,7 +38,7 @@ def generated(
     """
     wanted = [(task, number) for number in range(asked.n) for task in tasks]
     wanted = [(task, number) for task, number in wanted if f"{task.id}#{number}" not in done]
-    with _served(june, asked, told) as server:
+    with served(june, asked.model, asked.url, told) as server:
         yield from _Asking(asked, server, wanted).samples()
 
 
@@ -51,21 +51,24 @@ class Server:
     model: str
     folder: Any = None
 
-    def client(self, asked: Asked) -> StreamingChat:
+    def client(self, url: str = "") -> StreamingChat:
         """Made inside the loop that uses it."""
-        if asked.url:
-            return OpenAiChat(asked.url.rstrip("/"), self.model, idle_s=300.0, deadline_s=DEADLINE_S)
+        if url:
+            return OpenAiChat(url.rstrip("/"), self.model, idle_s=300.0, deadline_s=DEADLINE_S)
         return connect(self.api, self.address, self.model, self.folder, idle_s=300.0, deadline_s=DEADLINE_S)
 
 
 @contextmanager
-def _served(june: Invocation, asked: Asked, told: dict[str, Any]) -> Iterator[Server]:
-    """The server that --url names, or June's own language model, started if need be."""
-    if asked.url:
-        yield Server("openai", asked.url, asked.model or "default")
+def served(june: Invocation, model: str, url: str, told: dict[str, Any]) -> Iterator[Server]:
+    """The server that --url names, or June's own language model, started if need be.
+
+    What is known of the latter is written into `told`.
+    """
+    if url:
+        yield Server("openai", url, model or "default")
         return
     with using(june, ["llm"]) as running:
-        server = _own(june, asked, running["llm"])
+        server = _own(june, model, running["llm"])
         told |= _identity(june, running["llm"], server.api)
         yield server
 
@@ -88,12 +91,12 @@ def _identity(june: Invocation, running: Running, api: str) -> dict[str, Any]:
     }
 
 
-def _own(june: Invocation, asked: Asked, running: Running) -> Server:
-    if asked.model not in (running.model, "llm"):
+def _own(june: Invocation, model: str, running: Running) -> Server:
+    if model not in (running.model, "llm"):
         raise UsageProblem(
             "model-not-served",
-            f"June serves {running.model}, and not {asked.model}.",
-            hint=f"--model {running.model}; or name {asked.model} in a profile of your own",
+            f"June serves {running.model}, and not {model}.",
+            hint=f"--model {running.model}; or name {model} in a profile of your own",
         )
     service = june.roles.service("llm", running.engine)
     folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
@@ -141,7 +144,7 @@ class _Asking:
 
     async def _all(self) -> None:
         waiting = iter(self._wanted)
-        async with self._server.client(self._asked) as client, asyncio.TaskGroup() as group:
+        async with self._server.client(self._asked.url) as client, asyncio.TaskGroup() as group:
             for _ in range(min(self._asked.concurrency, len(self._wanted))):
                 group.create_task(self._some(client, waiting))
 

@@ -39,6 +39,7 @@ class Report:
     run: str
     samples: str
     report: str
+    page: str
     identity: Mapping[str, Any]
     missed: Sequence[str] = ()
 
@@ -65,7 +66,7 @@ class Report:
                 f"Graded in the sample's own process, where it could cheat: {', '.join(self.fallback)}."
             )
         found += [f"missed: {one}" for one in self.missed]
-        found.append(f"run: {self.run}\n{self.report}")
+        found.append(f"run: {self.run}\n{self.page}")
         return found
 
 

@@ -24,6 +24,7 @@ KNOWN = {
     "run": "r",
     "samples": "s",
     "report": "p",
+    "page": "h",
     "identity": {"model": "<m>", "limit": 0},
 }
 LINES = [
