@@ -19,6 +19,7 @@ from june_cli.errors import UsageProblem
 
 MAX_LINE = 1 << 20
 OK = 200
+HUNG_UP = ("IncompleteReadError", "ConnectionResetError", "BrokenPipeError")
 
 
 class Refused(Exception):
@@ -61,22 +62,32 @@ class Connection:
     async def ask(self, body: Mapping[str, Any]) -> Exchange:
         """Send one request and note when each token came. What fails is in its `error`."""
         content = json.dumps(body).encode()
+        used = self._reader is not None
+        found = await self._asked(content)
+        if used and not found.arrivals and found.error in HUNG_UP:
+            found = await self._asked(content)  # the server had closed a connection that it left open before
+        if not found.tokens:
+            found.tokens = len(found.arrivals)
+        return found
+
+    async def _asked(self, content: bytes) -> Exchange:
         found = Exchange(time.monotonic())
         try:
             reader, writer = await self._open()
             found.sent_at = time.monotonic()
             writer.write(self._head(len(content)) + content)
             await writer.drain()
-            async for event in _events(reader):
+            headers = await reader.readuntil(b"\r\n\r\n")
+            async for event in _events(reader, headers):
                 _note(found, event)
+            if b"connection: close" in headers.lower():
+                await self.close()
         except BROKEN as error:
             found.error = str(error) if isinstance(error, Refused) else type(error).__name__
             await self.close()
         except BaseException:
             await self.close()
             raise
-        if not found.tokens:
-            found.tokens = len(found.arrivals)
         return found
 
     async def close(self) -> None:
@@ -102,9 +113,8 @@ class Connection:
         ).encode()
 
 
-async def _events(reader: asyncio.StreamReader) -> AsyncIterator[tuple[float, bytes]]:
+async def _events(reader: asyncio.StreamReader, headers: bytes) -> AsyncIterator[tuple[float, bytes]]:
     """The `data:` lines of an answer, with the moment at which each was there."""
-    headers = await reader.readuntil(b"\r\n\r\n")
     status = int(headers.split(b" ", 2)[1])
     low = headers.lower()
     chunked = b"transfer-encoding: chunked" in low

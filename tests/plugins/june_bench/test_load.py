@@ -99,6 +99,15 @@ def test_arrivals_thinking_and_counts() -> None:
         assert found.arrivals[2] - found.arrivals[0] == pytest.approx(0.1, abs=0.05)
 
 
+def test_a_server_that_hangs_up_between_two_answers_is_asked_again() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + chunk(piece("a")) + b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    assert [one.error for one in asked(answer, 3)] == ["", "", ""]
+
+
 @pytest.mark.parametrize(
     ("sent", "error"),
     [
