@@ -14,9 +14,10 @@ from june_bot.chat_commands import Commands, parsed
 from june_bot.delivery import Delivery
 from june_bot.entries import Entry
 from june_bot.live import Live, indicate
+from june_bot.pacing import Backoff
 from june_bot.settings import Settings
-from june_bot.used import Used, service_of
-from june_bot.words import Blocked, Busy, Choice, TooLarge
+from june_bot.used import Used, service_of, stages
+from june_bot.words import Audio, Blocked, Busy, Choice, Slow, TooLarge, Unreached, Unsure
 from june_cli.assistant import turn as turns
 from june_cli.assistant.audio import Clip, decode
 from june_cli.assistant.llm import Message
@@ -25,6 +26,7 @@ from june_cli.errors import BadInput, JuneError
 
 log = logging.getLogger("june.bot")
 YES, NO = "yes", "no"
+MOST_BYTES, FETCHING = 100_000_000, 4  # of a sound; sounds that are fetched at once
 
 
 @dataclass
@@ -37,9 +39,11 @@ class Answering:
     commands: Commands
     traced: Callable[[Entry], None]
     admission: asyncio.Semaphore = field(init=False)
+    fetching: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.admission = asyncio.Semaphore(self.settings.turns)
+        self.fetching = asyncio.Semaphore(FETCHING)
         self.ledger, self.seen = self.delivery.ledger, self.delivery.seen
 
     async def answer(self, entry: Entry) -> None:
@@ -102,12 +106,12 @@ class Answering:
 
     async def _hear(self, entry: Entry) -> tuple[Choice, ...]:
         audio, limits = entry.incoming.audio, self.delivery.platform.limits
-        if audio is None or audio.bytes > limits.download_bytes:
+        if audio is None or audio.bytes > min(limits.download_bytes, MOST_BYTES):
             raise TooLarge
         if audio.seconds > self.settings.max_seconds + 1:
             raise BadInput("audio-too-long", f"{audio.seconds:.0f} s of sound are too much.")
         async with self._working(entry, lambda: "typing"):
-            fetched = await self.delivery.platform.fetch(audio)
+            fetched = await self._fetched(audio)
             clip = await asyncio.to_thread(decode, fetched, max_s=self.settings.max_seconds)
             began = time.perf_counter()
             async with self.admission:
@@ -124,6 +128,19 @@ class Answering:
             return Choice("Yes", f"{YES}:{entry.id}"), Choice("No", f"{NO}:{entry.id}")
         self._transcribed(entry, heard, confidence=transcript.confidence)
         return ()
+
+    async def _fetched(self, audio: Audio) -> bytes:
+        """A sound's bytes, however long the platform is away: the message waits as its chat does."""
+        backoff = Backoff()
+        while True:
+            try:
+                async with self.fetching:
+                    return await self.delivery.platform.fetch(audio)
+            except Slow as slow:
+                await asyncio.sleep(slow.retry_after_s)
+            except (Unreached, Unsure):
+                self.seen.retries.inc()
+                await backoff.pause()
 
     def _transcribed(self, entry: Entry, text: str, *, confidence: float = 1.0) -> None:
         self.ledger.advance(entry, "transcribed", heard=text.strip(), confidence=confidence, turn=True)
@@ -144,10 +161,13 @@ class Answering:
         word, _, number = entry.incoming.text.partition(":")
         asked = self.ledger.entry(int(number)) if number.isdigit() else None
         if asked is None or asked.incoming.user != entry.incoming.user or not asked.heard:
-            return self._settle(entry, "That question is not mine any more. Please ask again.")
-        if word != YES:
-            return self._settle(entry, "Then please say it again, or write it.")
-        return self._transcribed(entry, asked.heard, confidence=asked.confidence)
+            self._settle(entry, "That question is not mine any more. Please ask again.")
+            return
+        if word == YES:
+            self._transcribed(entry, asked.heard, confidence=asked.confidence)
+        else:
+            self._settle(entry, "Then please say it again, or write it.")
+        self.ledger.note(asked, heard="")  # what was answered once is not asked any more
 
     def _spoken_to(self, entry: Entry) -> bool:
         """Whether the answer is to be spoken as well."""
@@ -177,11 +197,14 @@ class Answering:
 
         watch = turns.Watch(wrote=live.wrote, answered=answered)
         question = Transcript(entry.heard, entry.confidence, 0.0, "")
-        async with self._working(entry, lambda: "recording" if whole.is_set() else "typing"), self.admission:
+
+        async def admitted() -> turns.Turn:
+            async with self.admission:  # of the models: what is sent meanwhile may take its time
+                return await self.used.turn(question, named.persona, history, watch, aloud=aloud)
+
+        async with self._working(entry, lambda: "recording" if whole.is_set() else "typing"):
             live.start(after=heard)
-            turn = asyncio.create_task(
-                self.used.turn(question, named.persona, history, watch, aloud=aloud), name=f"turn-{entry.id}"
-            )
+            turn = asyncio.create_task(admitted(), name=f"turn-{entry.id}")
             try:
                 await _first_of(turn, whole)
                 await heard
@@ -193,7 +216,7 @@ class Answering:
                 turn.cancel()
                 await live.finish()
                 await heard
-        self._measured(entry, **_stages(done))
+        self._measured(entry, **stages(done))
         if done.unspoken:
             await self._voiceless(entry, done.unspoken)
         else:
@@ -264,13 +287,6 @@ class Answering:
 def _with_caption(entry: Entry, transcript: Transcript) -> str:
     """What was said, after what was written under it."""
     return "\n\n".join(part for part in (entry.incoming.text, transcript.text.strip()) if part)
-
-
-def _stages(done: turns.Turn) -> dict[str, float]:
-    """first_token, first_audio: since the question; turn: to the last sound, or word where none is spoken."""
-    seconds = done.seconds
-    spoken = {"first_audio": seconds.first_audio} if len(done.speech.pcm) else {}
-    return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "turn": seconds.total, **spoken}
 
 
 async def _first_of(turn: asyncio.Task[turns.Turn], whole: asyncio.Event) -> None:

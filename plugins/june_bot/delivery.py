@@ -14,6 +14,7 @@ from june_bot.ledger import Ledger
 from june_bot.pacing import Backoff, Pacer
 from june_bot.seen import Seen
 from june_bot.words import (
+    Blocked,
     Body,
     Choice,
     File,
@@ -154,7 +155,9 @@ class Delivery:
         if part.state == "sending":
             try:
                 found = await self.platform.find(to, what, part.after)
-            except Refusal as why:  # whatever it is: what became of the message is still open
+            except Blocked:
+                raise
+            except Refusal as why:  # whatever else it is: what became of the message is still open
                 raise Unsure(str(why)) from why
             if found:
                 return replace(part, state="sent", sent_id=found)

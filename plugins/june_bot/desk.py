@@ -61,7 +61,7 @@ class Desk:
         coming: dict[str, int] = {}
         for number, one in enumerate(wanted):
             coming[one.chat] = coming.get(one.chat, 0) + 1
-            if one.kind in ("text", "voice") and self._too_much(one.chat, coming[one.chat], number):
+            if not _gets_through(one) and self._too_much(one.chat, coming[one.chat], number):
                 wanted[number] = replace(one, kind="busy", audio=None)
         new = self.ledger.accept(wanted) if wanted else []
         for entry in new:
@@ -173,8 +173,13 @@ class Desk:
 
 
 def _at_once(entry: Entry) -> bool:
-    """Whether a message does not wait for the answer under way in its chat: /cancel has to get through."""
-    if entry.incoming.kind != "command":
-        return entry.incoming.kind in ("stranger", "busy")
-    command = COMMANDS.get(parsed(entry.incoming.text)[0])
+    """Whether a message does not wait for the answer under way in its chat."""
+    return entry.incoming.kind == "busy" or _gets_through(entry.incoming)
+
+
+def _gets_through(one: Incoming) -> bool:
+    """Whether it neither waits nor counts: /cancel has to get through."""
+    if one.kind != "command":
+        return one.kind == "stranger"
+    command = COMMANDS.get(parsed(one.text)[0])
     return command is None or command.now

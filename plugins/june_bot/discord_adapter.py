@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import io
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,7 +17,8 @@ import discord
 from june_bot import rendering
 from june_bot.discord_client import Client
 from june_bot.discord_errors import refusal
-from june_bot.discord_messages import BUTTON, answers_to, incoming
+from june_bot.discord_messages import answers_to, incoming
+from june_bot.discord_parts import buttons, collected, voice_form
 from june_bot.limits import DISCORD, Limits
 from june_bot.words import (
     Accept,
@@ -39,12 +40,12 @@ from june_bot.words import (
     Unsure,
     Voice,
 )
+from june_cli.errors import JuneError
 
 log = logging.getLogger("june.bot")
 T = TypeVar("T")
-VOICE_FLAG = 1 << 13
-ANYWHERE, MARK_S = "*", 60.0  # in place of a chat: a message that was seen lately, wherever it was
-MISSED = 200  # messages of one chat that are fetched after a while away
+ANYWHERE, MARK_S = "*", 60.0  # in place of a chat: a message seen lately, wherever it was
+MISSED, AGAIN_S = 5000, 5.0  # messages of a chat that are fetched after a while away
 LOOKED_AT = 100  # messages of history in which one that was sent is looked for
 
 
@@ -62,6 +63,7 @@ class Discord:
     limits: Limits = DISCORD
     _accept: Accept | None = None
     _marked: float = -1e9
+    _behind: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.client = Client(self._took, self._said, self._back, self._away)
@@ -83,6 +85,8 @@ class Discord:
 
     async def close(self) -> None:
         """Log out."""
+        if self._behind:
+            self._behind.cancel()
         await self.client.close()
 
     def remember(self, newest: Mapping[str, int]) -> None:
@@ -120,7 +124,7 @@ class Discord:
         if isinstance(what, Body):
             if to.token and (answered := await self._respond(to.token, what)):
                 return answered
-            more = {"view": _buttons(what)} if what.choices else {}
+            more = {"view": buttons(what)} if what.choices else {}
             call = self._channel(to.chat).send(what.text, **{**self._common(to), **more})
         else:
             if len(what.content) > self.limits.upload_bytes:
@@ -154,18 +158,7 @@ class Discord:
 
     async def _voice(self, to: Target, voice: Voice) -> str:
         """A voice message, which discord.py cannot send itself; where those are not allowed, a sound file."""
-        described = {
-            "id": "0",
-            "filename": "voice-message.ogg",
-            "duration_secs": voice.seconds,
-            "waveform": base64.b64encode(voice.waveform).decode(),
-        }
-        payload = {"flags": VOICE_FLAG, "attachments": [described], "nonce": to.nonce, "enforce_nonce": True}
-        file = discord.File(io.BytesIO(voice.ogg), "voice-message.ogg")
-        form: list[dict[str, Any]] = [
-            {"name": "payload_json", "value": json.dumps(payload)},
-            {"name": "files[0]", "value": file.fp, "filename": file.filename, "content_type": "audio/ogg"},
-        ]
+        form, file = voice_form(to, voice)
         route = discord.http.Route("POST", "/channels/{channel_id}/messages", channel_id=int(to.chat))
         try:
             sent: dict[str, Any] = await self._asked(self.client.http.request(route, form=form, files=[file]))
@@ -182,7 +175,7 @@ class Discord:
     async def edit(self, to: Target, message: str, body: Body) -> None:
         """Replace a text."""
         one = self._channel(to.chat).get_partial_message(int(message))
-        await self._asked(one.edit(content=body.text, view=_buttons(body)))
+        await self._asked(one.edit(content=body.text, view=buttons(body)))
 
     def place(self, to: Target) -> str:
         """The message, or interaction, that is answered: what was sent comes after it."""
@@ -210,7 +203,9 @@ class Discord:
         return rendering.discord(markdown)
 
     def _channel(self, chat: str | int) -> discord.PartialMessageable:
-        return self.client.get_partial_messageable(int(chat))
+        """With its guild, or what is fetched from it would pass for private."""
+        guild = getattr(self.client.get_channel(int(chat)), "guild", None)
+        return self.client.get_partial_messageable(int(chat), guild_id=guild.id if guild else None)
 
     def _common(self, to: Target) -> dict[str, Any]:
         nonce: dict[str, Any] = {"nonce": to.nonce} if to.nonce else {}
@@ -230,33 +225,54 @@ class Discord:
         return self._accept([one]) > 0
 
     def _said(self, message: discord.Message) -> None:
-        """Somebody wrote: written down, and then the chat has been seen up to there."""
+        """Somebody wrote: written down, and then the chat has been seen up to there.
+
+        While something could not be written down nothing counts as seen: the history has it.
+        """
         self.contact()
         one = incoming(message, self._me)
-        if one and self._took(one):
+        try:
+            taken = one is not None and self._took(one)
+        except JuneError as why:
+            log.error("not noted", extra={"chat": str(message.channel.id), "why": why.message})
+            if self._behind is None:
+                self._behind = asyncio.create_task(self._catch_up())
+            return
+        if self._behind:
+            return
+        if one and taken:
             self.reach(one.chat, str(message.id))
         if time.monotonic() - self._marked > MARK_S:
             self._marked = time.monotonic()
             self.reach(ANYWHERE, str(message.id))
 
+    async def _catch_up(self) -> None:
+        """Fetch what could not be written down, as soon as it can."""
+        while self._behind:
+            await asyncio.sleep(AGAIN_S)
+            with suppress(JuneError):
+                await self._back()
+                self._behind = None
+
     async def _back(self) -> None:
         """Fetch what was written while nobody listened; the ledger knows what it has already."""
         self.contact()
         for chat, last in self._places().items():
-            missed: list[Incoming] = []
-            newest = last
             try:
-                async for message in self._history(chat, last, MISSED):
-                    newest = str(message.id)
-                    if one := incoming(message, self._me):
-                        missed.append(one)
+                await self._missed(chat, last)
             except Refusal as why:
                 log.warning("the history cannot be read", extra={"chat": chat, "why": str(why)})
-                continue
-            if missed and self._accept:
-                self._accept(missed)
-            if newest != last:
-                self.reach(chat, newest)
+
+    async def _missed(self, chat: str, last: str) -> None:
+        """A chat's messages after one, the newest MISSED of them."""
+        after = discord.Object(int(last)) if last else None
+        history = self._channel(chat).history(after=after, limit=MISSED, oldest_first=False)
+        found = (await self._asked(collected(history)))[::-1]
+        missed = [one for message in found if (one := incoming(message, self._me))]
+        if missed and self._accept:
+            self._accept(missed)
+        if found:
+            self.reach(chat, str(found[-1].id))
 
     def _places(self) -> dict[str, str]:
         """Chats to look through, and after which message: those known, and others that have newer ones."""
@@ -282,13 +298,3 @@ class Discord:
             return await call
         except (TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
             raise refusal(error) from error
-
-
-def _buttons(body: Body) -> discord.ui.View | None:
-    if not body.choices:
-        return None
-    view = discord.ui.View(timeout=None)
-    for one in body.choices:
-        view.add_item(discord.ui.Button(label=one.label, custom_id=f"{BUTTON}{one.data}"))
-    view.stop()  # what is pressed comes by on_interaction, after a restart too
-    return view

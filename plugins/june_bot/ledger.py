@@ -124,9 +124,9 @@ class Ledger:
     def last_turn(self, chat: str, before: int) -> Entry | None:
         """The last question of the conversation, answered or cancelled."""
         row = self._db.execute(
-            "SELECT * FROM messages WHERE bot = ? AND chat = ? AND id < ? AND heard != '' "
+            "SELECT * FROM messages WHERE bot = ? AND chat = ? AND id < ? AND id > ? AND heard != '' "
             "ORDER BY id DESC LIMIT 1",
-            (self.bot, chat, before),
+            (self.bot, chat, before, self.chat(chat).since),
         ).fetchone()
         return entry_of(row) if row else None
 
@@ -208,7 +208,9 @@ class Ledger:
             marks = ",".join("?" * len(OPEN))
             self._db.execute("DELETE FROM strangers WHERE at < ?", (time.time() - seconds,))
             return self._db.execute(
-                f"DELETE FROM messages WHERE received_at < ? AND state NOT IN ({marks})",  # noqa: S608
+                # never the newest: its number would come again, and numbers tell where conversations begin
+                f"DELETE FROM messages WHERE received_at < ? AND state NOT IN ({marks}) "  # noqa: S608
+                "AND id < (SELECT max(id) FROM messages)",
                 (time.time() - seconds, *OPEN),
             ).rowcount
 

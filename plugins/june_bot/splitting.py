@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")  # a line of ```code``` is none
+_INFO = 32  # of what stands behind a fence, its language first, that is said again
 # The best places first. A cut comes after the match.
 _BORDERS = (
     re.compile(r"\n[ \t]*\n+"),
@@ -27,7 +28,10 @@ def split(text: str, fits: Callable[[str], bool]) -> list[str]:
     """
     parts, rest = [], text.strip("\n")
     while not fits(rest):
+        before = len(rest)
         head, rest = _cut(rest, fits)
+        if len(rest) >= before:
+            raise ValueError("a part holds nothing but its fences")
         if head.strip():
             parts.append(head)
     return [*parts, rest] if rest.strip() or not parts else parts
@@ -95,7 +99,8 @@ def open_fence(text: str) -> str:
         if not found:
             continue
         if not opened:
-            opened = line.strip()
+            info = found[2].strip()
+            opened = found[1] + (info if len(info) <= _INFO else "")
         elif found[1].startswith(_mark(opened)) and not found[2].strip():
             opened = ""
     return opened

@@ -24,7 +24,7 @@ def incoming(update: telegram.Update, me: telegram.User) -> Incoming | None:
     kind = "voice" if audio else "text" if text else "other"
     if text.startswith("/") and not audio:
         bot = text.split()[0].partition("@")[2]
-        if bot and bot.lower() != (me.username or "").lower():
+        if bot and bot.lower() != (me.username or "").lower() and message.chat.type in GROUPS:
             return None
         kind = "command"
         meant = meant or bool(bot) or is_known(text)

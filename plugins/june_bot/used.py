@@ -129,3 +129,10 @@ async def _answers(address: str) -> bool:
     except (OSError, TimeoutError, ValueError):
         return False
     return True
+
+
+def stages(done: turns.Turn) -> dict[str, float]:
+    """first_token, first_audio: since the question; turn: to the last sound, or word where none is spoken."""
+    seconds = done.seconds
+    spoken = {"first_audio": seconds.first_audio} if len(done.speech.pcm) else {}
+    return {"first_token": seconds.llm_first_token, "llm": seconds.llm, "turn": seconds.total, **spoken}

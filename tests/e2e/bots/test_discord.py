@@ -34,6 +34,7 @@ from june_bot.words import Body, Incoming, Target
 
 from june_cli.assistant.audio import Clip
 from june_cli.assistant.speech import Spoken, Transcript
+from june_cli.errors import JuneError
 from tests.echo import Echo
 
 DEAD = "127.0.0.1:1"
@@ -250,6 +251,49 @@ def test_what_was_written_while_it_was_away_is_answered_once(tmp_path: Path) -> 
         await bot.adapter._back()
         await asyncio.sleep(0.3)
         assert [one.content for one in bot.sent()] == ["echo: one", "echo: two", "echo: three"]
+
+    play(tmp_path, act)
+
+
+def test_a_question_behind_pages_of_talk_is_found_and_the_talk_left_alone(tmp_path: Path) -> None:
+    async def act(bot: Running) -> None:
+        me = f"<@{bot.env.bot.user.id}>"
+        await bot.ann.send(bot.channel, f"{me} one")
+        await bot.until(lambda: len(bot.sent()) == 1)
+        accept, bot.adapter._accept = bot.adapter._accept, None
+        for number in range(120):
+            await bot.ann.send(bot.channel, f"talk {number}")
+        await bot.ann.send(bot.channel, f"{me} two")
+        bot.adapter._accept = accept
+        await bot.adapter._back()
+        await bot.until(lambda: len(bot.sent()) == 2)
+        await asyncio.sleep(0.3)
+        assert [one.content for one in bot.sent()] == ["echo: one", "echo: two"]
+
+    play(tmp_path, act)
+
+
+def test_what_could_not_be_written_down_is_fetched_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("june_bot.discord_adapter.AGAIN_S", 0.2)
+
+    async def act(bot: Running) -> None:
+        me = f"<@{bot.env.bot.user.id}>"
+        await bot.ann.send(bot.channel, f"{me} one")
+        await bot.until(lambda: len(bot.sent()) == 1)
+        accept = bot.adapter._accept
+
+        def full(_: Sequence[Incoming]) -> int:
+            raise JuneError("ledger-failed", "the ledger cannot be written.")
+
+        bot.adapter.begin(full)
+        await bot.ann.send(bot.channel, f"{me} two")
+        assert accept
+        bot.adapter.begin(accept)
+        await bot.ann.send(bot.channel, f"{me} three")
+        await bot.until(lambda: len(bot.sent()) == 3)
+        assert {one.content for one in bot.sent()} == {"echo: one", "echo: two", "echo: three"}
 
     play(tmp_path, act)
 

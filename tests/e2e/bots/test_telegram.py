@@ -233,6 +233,21 @@ def test_bad_sound_gets_one_sentence(bot: Bot, sound: bytes, duration: int, told
     assert len(bot.api.sent(7)) == 2
 
 
+def test_chats_that_have_to_wait_hold_no_place_with_the_model(bot: Bot) -> None:
+    bot.start(turns=2)
+    for chat in (11, 12, 13):
+        bot.api.faults.append(Fault("sendMessage", 429, retry_after=30, chat=chat))
+        bot.api.says(chat, "wait")
+    bot.api.until(lambda: not bot.api.faults)
+    bot.api.says(14, "now")
+    assert bot.api.wait(14, 1, 10)[0]["text"] == "echo: now"
+
+
+def test_a_path_is_no_command_of_another_bot(bot: Bot) -> None:
+    bot.start().api.says(7, "/home/me@host what is that?")
+    assert bot.api.wait(7, 1)
+
+
 def test_a_webhook_is_told_to_come_again_until_the_bot_takes_messages(bot: Bot, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret-word\n")
     bot.environ["JUNE_WEBHOOK_SECRET_FILE"] = str(tmp_path / "secret")

@@ -214,3 +214,54 @@ def test_the_highest_number_known_of_each_chat_outlives_a_restart(ledger: Ledger
     assert again.newest() == {"1": 50, "2": 7}
     assert again.accounted("1") == {"41", "43"}
     again.close()
+
+
+def coming(number: int, kind: str = "text", text: str = "hello") -> Incoming:
+    return Incoming(key=str(number), chat="7", user="7", kind=kind, text=text)  # type: ignore[arg-type]
+
+
+def test_numbers_never_come_again_whatever_was_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.bot = "b"
+    for entry in ledger.accept([coming(n) for n in range(5)]):
+        ledger.advance(entry, "delivered")
+    ledger.choose("7", since=5)
+    ledger.forget_before(-1.0)
+    (entry,) = ledger.accept([coming(9)])
+    assert entry.id == 6
+
+
+def test_what_was_asked_before_a_reset_is_not_answered_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.bot = "b"
+    (entry,) = ledger.accept([coming(1)])
+    ledger.advance(entry, "answered", heard="hello", answer="hi", turn=True)
+    assert ledger.last_turn("7", 99)
+    ledger.choose("7", since=entry.id)
+    assert ledger.last_turn("7", 99) is None
+
+
+def test_a_queue_is_full_for_commands_and_buttons_too(tmp_path: Path) -> None:
+    from june_bot.access import Door
+    from june_bot.desk import Desk
+    from june_bot.seen import Seen
+
+    async def flood() -> list[str]:
+        ledger = Ledger(tmp_path)
+        ledger.bot = "b"
+        desk = Desk(ledger, Door(frozenset({"7"}), ledger.introduced), Settings(queue=3), Seen())
+        desk.answering = Answers()  # type: ignore[assignment]
+        desk.accept([coming(n, "command", "/retry") for n in range(10)])
+        desk.accept([coming(n + 100, "button", "yes:1") for n in range(10)])
+        desk.accept([coming(200, "command", "/cancel")])
+        kinds = [entry.incoming.kind for entry in ledger.unfinished()]
+        await desk.close()
+        return kinds
+
+    class Answers:
+        async def answer(self, _: object) -> None:
+            await asyncio.sleep(60)
+
+    kinds = asyncio.run(flood())
+    assert kinds.count("busy") == 17
+    assert kinds[-1] == "command"

@@ -41,6 +41,17 @@ def test_a_fence_that_is_cut_is_closed_and_opened_again_with_its_language() -> N
     assert "".join(parts).count("    line = ") == 100
 
 
+def test_what_stands_behind_a_fence_is_not_said_again_when_it_is_long() -> None:
+    parts = split("```" + "a" * 4100 + "\nx = 1\n```", lambda part: len(part) <= 4096)
+    assert "".join(parts).count("a") == 4100
+    assert len(parts) == 2
+
+
+def test_code_between_three_backticks_on_a_line_opens_nothing() -> None:
+    text = "```ls``` lists them\n" + "Some more words. " * 20
+    assert not any(part.startswith("```\n") for part in split(text, lambda part: len(part) <= 100)[1:])
+
+
 def test_paragraphs_are_preferred_to_lines_lines_to_sentences_and_those_to_words() -> None:
     text = "One two three.\n\nFour five six. Seven eight.\nNine ten eleven."
     assert split(text, lambda part: len(part) <= 50)[0] == "One two three.\n\nFour five six. Seven eight."
