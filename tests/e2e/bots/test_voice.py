@@ -97,7 +97,7 @@ def test_silence_and_noise_start_no_conversation_and_a_doubtful_one_is_read_back
     sent = api.wait(8, 5, 60)
     assert ["text" in sent[3], "voice" in sent[4]] == [True, True]
     api.presses(8, back, row[1]["callback_data"])
-    assert "say it again" in api.wait(8, 6, 60)[5]["text"]
+    assert "not mine any more" in api.wait(8, 6, 60)[5]["text"]  # it was answered
 
 
 def test_voice_messages_that_are_forbidden_leave_the_text(talking: RealJune, api: BotApi) -> None:
