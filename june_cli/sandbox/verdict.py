@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 Reason = Literal[
     "passed",
@@ -96,7 +96,3 @@ class Verdict:
     def decoded(cls, content: bytes) -> Verdict:
         """As it was sent."""
         return cls(**json.loads(content))
-
-    def with_(self, **values: Any) -> Verdict:
-        """The same with some values changed."""
-        return replace(self, **values)

@@ -56,7 +56,9 @@ def _pushed(webhook: Webhook) -> Callable[[web.Request], Awaitable[web.Response]
     """What comes without the secret is refused unread."""
 
     async def pushed(request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get(SECRET, "").encode(), webhook.secret.encode()):
+        if not hmac.compare_digest(
+            request.headers.get(SECRET, "").encode("utf-8", "surrogateescape"), webhook.secret.encode()
+        ):
             return web.Response(status=403)
         try:
             content = json.loads(await request.read())

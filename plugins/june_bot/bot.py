@@ -20,11 +20,12 @@ from june_bot.pacing import Backoff, Pacer
 from june_bot.persona import Named
 from june_bot.seen import Seen
 from june_bot.used import Used
-from june_bot.words import Elsewhere, Platform, Unauthorised, Unreached, Unsure
+from june_bot.words import Elsewhere, Malformed, Platform, Slow, Unauthorised, Unreached, Unsure
 from june_cli.errors import JuneError, UsageProblem
 
 if TYPE_CHECKING:
     from june_bot.server import Place
+    from june_bot.telegram_adapter import Telegram
 
 log = logging.getLogger("june.bot")
 TIDY_S = 3600.0
@@ -139,7 +140,7 @@ async def _open(bot: Bot) -> None:
                 f"{bot.platform.name} does not accept the token.",
                 hint="make a new one with @BotFather, or in Discord's developer portal",
             ) from why
-        except (Unreached, Unsure) as why:
+        except (Slow, Unreached, Unsure) as why:
             bot.seen.trouble = f"{bot.platform.name} cannot be reached: {why}"
             log.warning("the platform is out of reach", extra={"why": str(why)})
         await backoff.pause()
@@ -153,7 +154,7 @@ async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
             if not isinstance(bot.platform, Telegram):
                 raise UsageProblem("webhook-unsupported", "only Telegram sends messages to a webhook.")
             webhook.taken = bot.platform.hook(desk.accept)
-            await bot.platform.listen(bot.place.settings.webhook_url, webhook.secret)
+            await _listen(bot, bot.platform, webhook)
             await asyncio.Event().wait()
         await bot.platform.receive(desk.accept)
     except Elsewhere as why:
@@ -166,10 +167,26 @@ async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
         raise UsageProblem("token-wrong", f"{bot.platform.name} does not accept the token any more.") from why
 
 
+async def _listen(bot: Bot, platform: Telegram, webhook: app.Webhook) -> None:
+    """Have the platform push, however long it is away. UsageProblem for an address it does not take."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await platform.listen(bot.place.settings.webhook_url, webhook.secret)
+        except Malformed as why:
+            raise UsageProblem("webhook-refused", f"Telegram does not take the webhook: {why}.") from why
+        except (Slow, Unreached, Unsure) as why:
+            log.warning("the platform is out of reach", extra={"why": str(why)})
+        await backoff.pause()
+
+
 async def _tidy(bot: Bot) -> None:
     """Forget what is older than the settings say."""
     while True:
-        gone = bot.ledger.forget_before(bot.place.settings.keep_days * DAY_S)
-        if gone:
-            log.info("forgotten", extra={"number": gone})
+        try:
+            gone = bot.ledger.forget_before(bot.place.settings.keep_days * DAY_S)
+            if gone:
+                log.info("forgotten", extra={"number": gone})
+        except JuneError as why:  # a full disk: the next time
+            log.error("not noted", extra={"why": why.message})
         await asyncio.sleep(TIDY_S)

@@ -96,6 +96,7 @@ class Commands:
 
     def _persona(self, entry: Entry, argument: str) -> str:
         chat = entry.incoming.chat
+        argument = next((name for name in self.personas if name.lower() == argument), argument)
         if argument and argument not in self.personas:
             return f"There is no persona {argument[:32]}. There are: {', '.join(self.personas)}."
         if argument:
@@ -110,7 +111,8 @@ class Commands:
 
 def parsed(text: str) -> tuple[str, str]:
     """`/voice@june_bot always` as its name and its argument."""
-    word, _, argument = text.strip().lstrip("/").partition(" ")
+    word, *rest = text.strip().lstrip("/").split(maxsplit=1) or [""]
+    argument = rest[0] if rest else ""
     name = word.partition("@")[0].lower()
     return ALIASES.get(name, name), argument.strip().lower()
 

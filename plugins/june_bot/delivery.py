@@ -5,8 +5,10 @@ So a kill between the two is recognised: nothing is sent twice, nothing is left 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 
 from june_bot import planning
 from june_bot.entries import Entry, Part
@@ -46,6 +48,7 @@ class Delivery:
     ledger: Ledger
     pacer: Pacer
     seen: Seen
+    sending: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def target(self, entry: Entry, number: int = FIRST) -> Target:
         """Where a part of an answer goes. Its nonce is the same after every restart."""
@@ -88,8 +91,12 @@ class Delivery:
     async def preview(self, entry: Entry, part: Part, text: str) -> Part:
         """Show an answer that is still being written. It is left out where that would be too fast."""
         to = self.target(entry)
-        if not self.pacer.spare(to.chat, group=to.group):
+        if self.sending[to.chat].locked() or not self.pacer.spare(to.chat, group=to.group):
             return part
+        async with self.sending[to.chat]:
+            return await self._previewed(to, part, text)
+
+    async def _previewed(self, to: Target, part: Part, text: str) -> Part:
         raw, rendered = planning.preview(text, self.platform.limits, self.platform.render)
         body = Body(rendered, raw)
         try:
@@ -125,7 +132,10 @@ class Delivery:
         to, backoff = self.target(entry, part.number), Backoff()
         while part.state not in ("sent", "failed"):
             try:
-                part = await self._attempt(to, part, what)
+                async with self.sending[to.chat]:  # until it is noted nobody else's search may take it
+                    part = await self._attempt(to, part, what)
+                    self.ledger.put(part)
+                continue
             except Slow as slow:  # nothing was done
                 self._told_to_wait(to, slow)
                 part = part.unsent()
@@ -159,8 +169,11 @@ class Delivery:
                 raise
             except Refusal as why:  # whatever else it is: what became of the message is still open
                 raise Unsure(str(why)) from why
-            if found:
+            if found and not isinstance(what, Body):
                 return replace(part, state="sent", sent_id=found)
+            if found:  # it may be no more than the beginning: the text is written over it
+                part.state, part.sent_id = "preview", found
+                self.ledger.put(part)
         await self.pacer.turn(to.chat, group=to.group)
         if part.state == "preview" and isinstance(what, Body):
             await self.platform.edit(to, part.sent_id, what)

@@ -65,7 +65,7 @@ class ChatState:
 
 def text_of(one: Incoming) -> str:
     """A message as it is written down."""
-    return json.dumps(asdict(one), ensure_ascii=False)
+    return json.dumps(asdict(one))  # in ASCII: SQLite takes no half of a surrogate pair
 
 
 def incoming(text: str) -> Incoming:

@@ -69,18 +69,18 @@ class Ledger:
         """A message has come a stage further; what is known of it by then is kept with it."""
         now = time.time()
         stamp = {f"{state}_at": now} if state in STAGES else {}
-        entry.ended |= {state: now} if stamp else {}
-        _set(entry, {"state": state, **values})
         with self._writing():
             self._update(entry.id, {"state": state, **values, **stamp})
             if state in ("delivered", "cancelled", "dropped"):
                 self._db.execute("DELETE FROM speech WHERE message = ?", (entry.id,))
+        entry.ended |= {state: now} if stamp else {}
+        _set(entry, {"state": state, **values})
 
     def note(self, entry: Entry, **values: Any) -> None:
         """Something more is known of a message, which stays where it is."""
-        _set(entry, values)
         with self._writing():
             self._update(entry.id, values)
+        _set(entry, values)
 
     def _update(self, number: int, columns: Mapping[str, Any]) -> None:
         sets = ", ".join(f"{name} = ?" for name in columns)

@@ -121,10 +121,10 @@ class Telegram:
                 updates = await self._asked(wire.updates(self._bot, offset, POLL_S, WANTED))
                 self.contact()
                 backoff.reset()
+                conflicts = 0
                 if updates:
                     self.take(updates, accept)
                     offset = updates[-1]["update_id"] + 1
-                    conflicts = 0
                 elif time.monotonic() - asked < AT_ONCE_S:  # a server that does not wait
                     await asyncio.sleep(AT_ONCE_S)
             except Elsewhere:
@@ -148,9 +148,9 @@ class Telegram:
         for one in found:
             self._reached(one.chat, one.thread)
         accept(found)
-        for update in updates:
-            if pressed := (update.get("callback_query") or {}).get("id"):
-                self._aside(self._bot.answer_callback_query(str(pressed)))
+        for one in found:
+            if one.kind == "button":
+                self._aside(self._bot.answer_callback_query(one.key.removeprefix("button:")))
 
     def _read(self, update: dict[str, Any]) -> Incoming | None:
         """An update that cannot be read is left out: it, and all that came with it, would come for ever."""

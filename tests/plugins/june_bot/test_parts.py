@@ -265,3 +265,20 @@ def test_a_queue_is_full_for_commands_and_buttons_too(tmp_path: Path) -> None:
     kinds = asyncio.run(flood())
     assert kinds.count("busy") == 17
     assert kinds[-1] == "command"
+
+
+def test_what_could_not_be_written_is_not_believed(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.bot = "b"
+    (entry,) = ledger.accept([coming(1)])
+    ledger._db.execute("PRAGMA query_only = 1")
+    with pytest.raises(JuneError):
+        ledger.advance(entry, "answered", answer="hi")
+    assert (entry.state, entry.answer) == ("received", "")
+
+
+def test_half_a_surrogate_pair_is_written_down(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.bot = "b"
+    ledger.accept([coming(1, text="\ud83d")])
+    assert ledger.unfinished()[0].incoming.text == "\ud83d"
