@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("june.bot")
 TIDY_S = 3600.0
+LISTEN_S = 600.0
 LEAVE_S = 2.0  # for what is being sent at the end
 DAY_S = 86_400.0
 
@@ -154,8 +155,9 @@ async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
             if not isinstance(bot.platform, Telegram):
                 raise UsageProblem("webhook-unsupported", "only Telegram sends messages to a webhook.")
             webhook.taken = bot.platform.hook(desk.accept)
-            await _listen(bot, bot.platform, webhook)
-            await asyncio.Event().wait()
+            while True:  # said again now and then, also to hear whether the token still is good
+                await _listen(bot, bot.platform, webhook)
+                await asyncio.sleep(LISTEN_S)
         await bot.platform.receive(desk.accept)
     except Elsewhere as why:
         raise JuneError(

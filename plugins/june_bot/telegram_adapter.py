@@ -112,9 +112,8 @@ class Telegram:
 
     async def receive(self, accept: Accept) -> None:
         """Long polling. An update is confirmed by asking for the one after it, once `accept` has returned."""
-        with suppress(Refusal):
-            await self._asked(self._bot.delete_webhook())
         offset, backoff, conflicts = None, Backoff(), 0
+        await self._unhook()
         while True:
             asked = time.monotonic()
             try:
@@ -141,6 +140,19 @@ class Telegram:
             except (Unreached, Unsure, Malformed) as why:
                 self.trouble(f"Telegram cannot be reached: {why}")
                 await backoff.pause()
+
+    async def _unhook(self) -> None:
+        """Fetching is refused while a webhook is set."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._asked(self._bot.delete_webhook())
+                return
+            except (Slow, Unreached, Unsure) as why:
+                self.trouble(f"Telegram cannot be reached: {why}")
+                await backoff.pause()
+            except Refusal:  # of a server that knows no webhooks, for one
+                return
 
     def take(self, updates: Sequence[dict[str, Any]], accept: Accept) -> None:
         """Hand updates over. Buttons are told that they were pressed, after they were written down."""
