@@ -89,7 +89,7 @@ def test_build_load_swap_break_repair_and_unload(docked: DockerJune) -> None:
     loaded = june("model", "load", MODEL, "--json").json
     assert loaded["loaded"]
     assert seen(june) == {MODEL: "READY"}
-    assert "Paris" in june("chat", "What is the capital of France?").out
+    assert "Paris" in june("chat", "What is the capital of France?", "--temperature", "0").out
     assert "Paris" in written(june, "The capital of France is")
     assert not june("model", "load", MODEL, "--json").json["loaded"]
 
