@@ -131,6 +131,10 @@ class Workload:
         text = json.dumps(asdict(self), sort_keys=True, default=str)
         return hashlib.sha256(f"{type(self).__name__}:{text}".encode()).hexdigest()[:16]
 
+    def source(self, env: str) -> Path | None:
+        """Where on this machine the mount lies that it finds by `env`; None when it has none."""
+        return next((mount.source for mount in self.mounts if mount.env == env), None)
+
 
 @dataclass(frozen=True)
 class Service(Workload):

@@ -99,7 +99,7 @@ def _own(june: Invocation, model: str, running: Running) -> Server:
             hint=f"--model {running.model}; or name {model} in a profile of your own",
         )
     service = june.roles.service("llm", running.engine)
-    folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+    folder = service.source("JUNE_MODEL_DIR")
     return Server(service.api, running.address("http"), running.model, folder)
 
 

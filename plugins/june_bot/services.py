@@ -45,7 +45,7 @@ def bot(platform: str, june: Invocation, near: Mapping[str, str]) -> Service:
     settings = june.config.section("bot", Settings)
     require(settings)
     service = june.roles.service("llm", june.engine_of(platform).name)
-    folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+    folder = service.source("JUNE_MODEL_DIR")
     mounts = [
         Mount(
             june.paths.state / "bots" / platform, "/state", "JUNE_STATE_DIR", False, made=True, private=True

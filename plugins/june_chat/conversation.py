@@ -77,7 +77,7 @@ class _Conversation:
 
     def _connected(self, running: Running) -> StreamingChat:
         service = self._june.roles.service("llm", running.engine)
-        folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+        folder = service.source("JUNE_MODEL_DIR")
         return connect(service.api, running.address("http"), running.model, folder)
 
     async def _answer(self, llm: StreamingChat, model: str, question: str) -> None:

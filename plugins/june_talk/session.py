@@ -99,7 +99,7 @@ async def _turn(
 
 def _language_model(june: Invocation, running: Running) -> StreamingChat:
     service = june.roles.service("llm", running.engine)
-    folder = next((m.source for m in service.mounts if m.env == "JUNE_MODEL_DIR"), None)
+    folder = service.source("JUNE_MODEL_DIR")
     return connect(service.api, running.address("http"), running.model, folder)
 
 
