@@ -16,11 +16,11 @@ from june_bot.chat_commands import Commands
 from june_bot.delivery import Delivery
 from june_bot.desk import Desk
 from june_bot.ledger import Ledger
-from june_bot.pacing import Backoff, Pacer
+from june_bot.pacing import Pacer, until_there
 from june_bot.persona import Named
 from june_bot.seen import Seen
 from june_bot.used import Used
-from june_bot.words import Elsewhere, Malformed, Platform, Slow, Unauthorised, Unreached, Unsure
+from june_bot.words import Elsewhere, Malformed, Platform, Refusal, Unauthorised
 from june_cli.errors import JuneError, UsageProblem
 
 if TYPE_CHECKING:
@@ -131,20 +131,23 @@ def _desk(bot: Bot, used: Used) -> Desk:
 
 async def _open(bot: Bot) -> None:
     """Log in, however long the network is away."""
-    backoff = Backoff()
-    while True:
-        try:
-            return await bot.platform.open()
-        except Unauthorised as why:
-            raise UsageProblem(
-                "token-wrong",
-                f"{bot.platform.name} does not accept the token.",
-                hint="make a new one with @BotFather, or in Discord's developer portal",
-            ) from why
-        except (Slow, Unreached, Unsure) as why:
-            bot.seen.trouble = f"{bot.platform.name} cannot be reached: {why}"
-            log.warning("the platform is out of reach", extra={"why": str(why)})
-        await backoff.pause()
+
+    def away(why: Refusal) -> None:
+        bot.seen.trouble = f"{bot.platform.name} cannot be reached: {why}"
+        _away(why)
+
+    try:
+        await until_there(bot.platform.open, away)
+    except Unauthorised as why:
+        raise UsageProblem(
+            "token-wrong",
+            f"{bot.platform.name} does not accept the token.",
+            hint="make a new one with @BotFather, or in Discord's developer portal",
+        ) from why
+
+
+def _away(why: Refusal) -> None:
+    log.warning("the platform is out of reach", extra={"why": str(why)})
 
 
 async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
@@ -171,15 +174,11 @@ async def _receive(bot: Bot, desk: Desk, webhook: app.Webhook | None) -> None:
 
 async def _listen(bot: Bot, platform: Telegram, webhook: app.Webhook) -> None:
     """Have the platform push, however long it is away. UsageProblem for an address it does not take."""
-    backoff = Backoff()
-    while True:
-        try:
-            return await platform.listen(bot.place.settings.webhook_url, webhook.secret)
-        except Malformed as why:
-            raise UsageProblem("webhook-refused", f"Telegram does not take the webhook: {why}.") from why
-        except (Slow, Unreached, Unsure) as why:
-            log.warning("the platform is out of reach", extra={"why": str(why)})
-        await backoff.pause()
+    url = bot.place.settings.webhook_url
+    try:
+        await until_there(lambda: platform.listen(url, webhook.secret), _away)
+    except Malformed as why:
+        raise UsageProblem("webhook-refused", f"Telegram does not take the webhook: {why}.") from why
 
 
 async def _tidy(bot: Bot) -> None:

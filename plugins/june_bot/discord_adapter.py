@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -184,7 +184,7 @@ class Discord:
     async def find(self, to: Target, what: Body | Voice | File, after: str) -> str:
         """The bot's own message that answers the same one, is of the same kind, and is not accounted for."""
         known = self.known(to.chat)
-        async for message in self._history(to.chat, after, LOOKED_AT):
+        for message in await self._history(to.chat, after, LOOKED_AT):
             if message.author.id != self._me.id or str(message.id) in known:
                 continue
             answers = answers_to(message, to.reply_to, to.token)
@@ -265,9 +265,7 @@ class Discord:
 
     async def _missed(self, chat: str, last: str) -> None:
         """A chat's messages after one, the newest MISSED of them."""
-        after = discord.Object(int(last)) if last else None
-        history = self._channel(chat).history(after=after, limit=MISSED, oldest_first=False)
-        found = (await self._asked(collected(history)))[::-1]
+        found = (await self._history(chat, last, MISSED, newest=True))[::-1]
         missed = [one for message in found if (one := incoming(message, self._me))]
         if missed and self._accept:
             self._accept(missed)
@@ -284,13 +282,13 @@ class Discord:
                 known[str(channel.id)] = anywhere
         return known
 
-    async def _history(self, chat: str, after: str, most: int) -> AsyncIterator[discord.Message]:
+    async def _history(
+        self, chat: str, after: str, most: int, *, newest: bool = False
+    ) -> list[discord.Message]:
+        """Messages after one: the first of them in their order, or the `newest` from the last backwards."""
         since = discord.Object(int(after)) if after else None
-        try:
-            async for message in self._channel(chat).history(after=since, limit=most, oldest_first=True):
-                yield message
-        except (TimeoutError, discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            raise refusal(error) from error
+        history = self._channel(chat).history(after=since, limit=most, oldest_first=not newest)
+        return await self._asked(collected(history))
 
     async def _asked(self, call: Awaitable[T]) -> T:
         """Whatever a request raises, as a refusal."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from june_bot.limits import Limits, Rate
+from june_bot.words import Refusal, Slow, Unreached, Unsure
 
+T = TypeVar("T")
 FIRST_S, MOST_S = 1.0, 60.0
 CHATS = 10_000  # buckets remembered; the oldest is full again long before it is forgotten
 
@@ -28,6 +31,17 @@ class Backoff:
     def reset(self) -> None:
         """It has worked: the next failure is a first one."""
         self._next_s = FIRST_S
+
+
+async def until_there(ask: Callable[[], Awaitable[T]], away: Callable[[Refusal], None]) -> T:
+    """Ask a platform, however long it is away; `away` hears of each time. Other refusals are raised."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await ask()
+        except (Slow, Unreached, Unsure) as why:
+            away(why)
+        await backoff.pause()
 
 
 @dataclass

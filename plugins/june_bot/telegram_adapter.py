@@ -17,7 +17,7 @@ from june_bot import rendering
 from june_bot import telegram_wire as wire
 from june_bot.chat_commands import COMMANDS
 from june_bot.limits import TELEGRAM, TELEGRAM_LOCAL_FILE_BYTES, Limits
-from june_bot.pacing import Backoff
+from june_bot.pacing import Backoff, until_there
 from june_bot.telegram_errors import refusal, unmodified
 from june_bot.telegram_updates import WANTED, incoming
 from june_bot.words import (
@@ -143,16 +143,11 @@ class Telegram:
 
     async def _unhook(self) -> None:
         """Fetching is refused while a webhook is set."""
-        backoff = Backoff()
-        while True:
-            try:
-                await self._asked(self._bot.delete_webhook())
-                return
-            except (Slow, Unreached, Unsure) as why:
-                self.trouble(f"Telegram cannot be reached: {why}")
-                await backoff.pause()
-            except Refusal:  # of a server that knows no webhooks, for one
-                return
+        with suppress(Refusal):  # of a server that knows no webhooks, for one
+            await until_there(
+                lambda: self._asked(self._bot.delete_webhook()),
+                lambda why: self.trouble(f"Telegram cannot be reached: {why}"),
+            )
 
     def take(self, updates: Sequence[dict[str, Any]], accept: Accept) -> None:
         """Hand updates over. Buttons are told that they were pressed, after they were written down."""
