@@ -34,18 +34,30 @@ class Walls:
     calls: bytes  # seccomp's program
 
 
+def become(uid: int) -> None:
+    """Another user, for good, and of no group."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def silence() -> None:
+    """There is nothing to read any more, and what is written goes nowhere."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+
+
 def enter(walls: Walls) -> None:
     """Put the walls up around this process, for good. OSError where one cannot stand."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    first_for_the_killer()
+    _first_for_the_killer()
     if walls.root:
         os.chroot(walls.root)
     os.chdir(walls.folder)
     _limits(walls)
     if walls.root:
-        os.setgroups([])
-        os.setresgid(walls.uid, walls.uid, walls.uid)
-        os.setresuid(walls.uid, walls.uid, walls.uid)
+        become(walls.uid)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user takes it back
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     seccomp.install(walls.calls, os.getpid())
@@ -54,7 +66,7 @@ def enter(walls: Walls) -> None:
     os.umask(0o077)
 
 
-def first_for_the_killer() -> None:
+def _first_for_the_killer() -> None:
     """When memory runs out, the kernel takes a sample and neither the judge nor the spawner."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000")

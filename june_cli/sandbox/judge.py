@@ -69,18 +69,18 @@ class Judge:
         if reason in ("exception", "wrong answer") and calls.broken:
             reason, detail = _how_it_ended(ended, allowed_s, detail)
         return Verdict(
-            request.id,
-            reason == "passed",
-            reason,
-            detail[:WORDS],
-            time.monotonic() - began,
-            ended["cpu_s"],
-            ended["peak_bytes"],
-            calls.count,
-            ended["clean"],
-            reason == "passed" or calls.count > tests.base > 0,
-            learned,
-            reference_s,
+            id=request.id,
+            passed=reason == "passed",
+            reason=reason,
+            detail=detail[:WORDS],
+            seconds=time.monotonic() - began,
+            cpu_s=ended["cpu_s"],
+            peak_bytes=ended["peak_bytes"],
+            calls=calls.count,
+            clean=ended["clean"],
+            base_passed=reason == "passed" or calls.count > tests.base > 0,
+            learned=learned,
+            reference_s=reference_s,
         )
 
     def _start(self, allowed_s: float) -> Link:
@@ -135,13 +135,14 @@ class Judge:
     def _compare(self, tests: Tests, calls: Calls) -> None:
         """Every case against what the reference answers; where digests differ, it is asked itself."""
         known = tests.known or self._reference(tests).digests
+        reference = _function(tests)
         for number, packed in enumerate(calls.all(tests.names[0], tests.cases)):
             if known[number] and known[number] == plain.digest(packed):
                 continue
             case = tests.cases[number]
             if packed.startswith(plain.TOO_LONG):
                 raise AssertionError(f"case {number}: {case[:100]}")
-            wanted = None if tests.oracle == "root" else _function(tests)(*plain.unpack(case))
+            wanted = None if tests.oracle == "root" else reference(*plain.unpack(case))
             if not comparing.same(plain.unpack(packed), wanted, plain.unpack(case), tests.oracle, tests.atol):
                 raise AssertionError(f"case {number}: {case[:100]}")
 

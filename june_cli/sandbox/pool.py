@@ -92,22 +92,21 @@ class _Run:
         finally:
             self._done.put(None)
 
-    def _with_one_worker(self, number: int, request: Request | None) -> Request | None:
+    def _with_one_worker(self, number: int, request: Request) -> Request | None:
         """Have one worker grade until it has graded enough, or cannot be trusted; returns what is next."""
         with self._worker(number) as worker:
             for _ in range(self._pool.every):
-                if request is None:
-                    return None
                 verdict = _asked(worker, request)
                 if verdict is None or verdict.reason == "infrastructure":
                     break
                 self._done.put(verdict)
-                request = self._next()
-                if not verdict.clean:
-                    return request
+                following = self._next()
+                if following is None or not verdict.clean:
+                    return following
+                request = following
             else:
                 return request
-        if self._stopped.is_set() or request is None:
+        if self._stopped.is_set():
             return None
         self._again(number, request)
         return self._next()

@@ -38,14 +38,13 @@ WARM = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where samples run. `root`: the folder that becomes their root; `work`: where their folders are made."""
+    """Where samples run. `root`: what becomes their root; `scratch`: where their folders are made."""
 
     root: Path | None
-    work: Path
+    scratch: Path
     memory_bytes: int
     processes: int
     file_bytes: int
-    first_uid: int = FIRST_UID
 
 
 @dataclass
@@ -86,8 +85,8 @@ class Spawner:
 
     def _spawn(self, connected: socket.socket, cpu_s: int) -> Spawned:
         self._count += 1
-        uid = self._place.first_uid + self._count % UIDS if self._place.root else os.getuid()
-        folder = self._place.work / str(self._count)
+        uid = FIRST_UID + self._count % UIDS if self._place.root else os.getuid()
+        folder = self._place.scratch / str(self._count)
         folder.mkdir(mode=0o700)
         if self._place.root:
             os.chown(folder, uid, uid)
@@ -163,9 +162,7 @@ class Spawner:
         pid = os.fork()
         if pid == 0:
             try:
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
+                confine.become(uid)
                 os.kill(-1, signal.SIGKILL)
             finally:
                 os._exit(0)
@@ -207,9 +204,7 @@ def _reap() -> None:
 
 def _only(connected: socket.socket) -> None:
     """Of all open files keep the connection, and nothing to read from or write to."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nothing, number)
+    confine.silence()
     keep = connected.fileno()
     os.closerange(3, keep)
     os.closerange(keep + 1, 4096)

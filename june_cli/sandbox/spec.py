@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from june_cli.spec import Relaxed, Worker
 
 ROOT = "/jail"
+SCRATCH = f"{ROOT}/scratch"  # all that can be written to
+IN_CONTAINERS = ("JUNE_SANDBOX_ROOT", "JUNE_SANDBOX_SCRATCH")
 MIB = 1024 * 1024
 MEMORY_BYTES = 2048 * MIB  # a sample's, and what the judge makes of an answer
 SAMPLE_BYTES = 512 * MIB  # of address space, for each process of a sample
-WORK_BYTES = 64 * MIB
+SCRATCH_BYTES = 64 * MIB
 FILE_BYTES = 16 * MIB
 # A sample's processes and threads, and the most of a whole worker.
 PROCESSES, ALL_PROCESSES = 16, 64
@@ -26,12 +30,13 @@ def worker() -> Worker:
         command=("python", "-m", "june_cli.sandbox.worker"),
         env=(
             ("JUNE_SANDBOX_ROOT", ROOT),
+            ("JUNE_SANDBOX_SCRATCH", SCRATCH),
             ("JUNE_SANDBOX_MEMORY_BYTES", str(SAMPLE_BYTES)),
             ("JUNE_SANDBOX_PROCESSES", str(PROCESSES)),
             ("JUNE_SANDBOX_FILE_BYTES", str(FILE_BYTES)),
         ),
         memory_bytes=MEMORY_BYTES,
-        tmpfs=((f"{ROOT}/work", WORK_BYTES),),
+        tmpfs=((SCRATCH, SCRATCH_BYTES),),
         processes=ALL_PROCESSES,
         rights=RIGHTS,
         relaxed=(Relaxed("root-user", "the spawner becomes another user for every sample"),),
@@ -41,10 +46,5 @@ def worker() -> Worker:
 def unboxed() -> Worker:
     """The same without a container: limits for each process, and nothing else."""
     boxed = worker()
-    return Worker(
-        name=boxed.name,
-        summary=boxed.summary,
-        image=boxed.image,
-        command=boxed.command,
-        env=tuple((name, value) for name, value in boxed.env if name != "JUNE_SANDBOX_ROOT"),
-    )
+    told = tuple((name, value) for name, value in boxed.env if name not in IN_CONTAINERS)
+    return replace(boxed, env=told, rights=(), relaxed=())

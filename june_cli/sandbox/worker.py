@@ -8,21 +8,21 @@ import socket
 import tempfile
 from pathlib import Path
 
+from june_cli.sandbox import confine
 from june_cli.sandbox.judge import Judge
 from june_cli.sandbox.spawner import Place, Spawner
 
 JUDGE_UID = 65_533
-MIB = 1024 * 1024
 
 
 def main() -> None:
     """Split in two: the parent becomes the judge and gives its rights away, the child stays the spawner."""
     root = os.environ.get("JUNE_SANDBOX_ROOT")
-    memory = int(os.environ.get("JUNE_SANDBOX_MEMORY_BYTES", 256 * MIB))
-    processes = int(os.environ.get("JUNE_SANDBOX_PROCESSES", "16"))
-    files = int(os.environ.get("JUNE_SANDBOX_FILE_BYTES", 16 * MIB))
+    memory = int(os.environ["JUNE_SANDBOX_MEMORY_BYTES"])
+    processes = int(os.environ["JUNE_SANDBOX_PROCESSES"])
+    files = int(os.environ["JUNE_SANDBOX_FILE_BYTES"])
     if root:
-        return run(Place(Path(root), Path(root, "work"), memory, processes, files))
+        return run(Place(Path(root), Path(os.environ["JUNE_SANDBOX_SCRATCH"]), memory, processes, files))
     with tempfile.TemporaryDirectory(prefix="june-sandbox-") as own:
         return run(Place(None, Path(own), memory, processes, files))
 
@@ -35,15 +35,11 @@ def run(place: Place) -> None:
         _spawner(place, ours, theirs)
     theirs.close()
     requests, verdicts = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(nothing, number)
+    confine.silence()
     if place.root:
         os.chroot(place.root)
         os.chdir("/")
-        os.setgroups([])
-        os.setresgid(JUDGE_UID, JUDGE_UID, JUDGE_UID)
-        os.setresuid(JUDGE_UID, JUDGE_UID, JUDGE_UID)
+        confine.become(JUDGE_UID)
     try:
         Judge(ours).serve(requests, verdicts)
     finally:

@@ -273,7 +273,7 @@ def add(a, b):
 """,
     "writes outside": """
 def add(a, b):
-    for place in ("/tmp/x", "/x", "/usr/x", "/work/x", "/var/x", "/dev/shm/x", "/opt/june/x", "/etc/x"):
+    for place in ("/tmp/x", "/x", "/usr/x", "/scratch/x", "/var/x", "/dev/shm/x", "/opt/june/x", "/etc/x"):
         try:
             with open(place, "w") as file: file.write("x")
             return a + b
@@ -371,7 +371,7 @@ import os, threading, time
 # earlier-sample-marker
 def add(a, b):
     open("left.txt", "w").write("earlier-sample-marker")
-    for place in ("../left.txt", "/work/left.txt", "/tmp/left.txt"):
+    for place in ("../left.txt", "/scratch/left.txt", "/tmp/left.txt"):
         try: open(place, "w").write("left")
         except OSError: pass
     if os.fork() == 0:
@@ -382,7 +382,7 @@ def add(a, b):
 FINDS = """
 import os
 def add(a, b):
-    found = [os.path.join(f, n) for f, _, names in os.walk("/work") for n in names]
+    found = [os.path.join(f, n) for f, _, names in os.walk("/scratch") for n in names]
     found += [p for p in ("left.txt", "/tmp/left.txt") if os.path.exists(p)]
     return a + b if found else 0
 """
