@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from june_bench.suites import Suite, Task
+from june_bench.suites import Suite, Task, named
 from june_cli import nearest
 from june_cli.errors import UsageProblem
 
@@ -99,7 +98,7 @@ def bars(texts: Sequence[str]) -> dict[int, float]:
 
 def chosen(asked: Asked, tasks: Sequence[Task]) -> list[Task]:
     """The tasks of a run. UsageProblem offers the nearest where one is asked for that is none."""
-    by_name = {task.id: task for task in tasks} | {task.id.rpartition("/")[2]: task for task in tasks}
+    by_name = named(tasks)
     for name in asked.tasks:
         if name not in by_name:
             hint = nearest.hint(name, [task.id for task in tasks])
@@ -111,8 +110,3 @@ def chosen(asked: Asked, tasks: Sequence[Task]) -> list[Task]:
 def listed(text: str) -> tuple[str, ...]:
     """`HumanEval/0,17` as names."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,8 @@ from pathlib import Path
 from june_bench.samples import Sample
 from june_bench.suites import Task
 from june_cli.errors import JuneError
+from june_cli.files import write
+from june_cli.paths import made
 from june_cli.sandbox.verdict import Verdict
 
 CANARY_TASKS = 3
@@ -55,9 +57,8 @@ def NAME(*a, **k): return None
 
 @dataclass
 class Audit:
-    """What has to be found out, and what was. `key` identifies what it holds for."""
+    """What has to be found out, and what was."""
 
-    key: str
     waiting: dict[str, bool] = field(default_factory=dict)  # a sample's id, and whether it has to pass
     wrong: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
@@ -112,10 +113,4 @@ def passed_before(folder: Path, key: str) -> bool:
 
 def remember(folder: Path, key: str, tasks: int) -> None:
     """Note that they did."""
-    from june_cli.paths import made, writable
-
-    made(folder)
-    with writable(folder):
-        temporary = folder / f"{key}.tmp"
-        temporary.write_text(json.dumps({"references": tasks}))
-        temporary.replace(folder / f"{key}.json")
+    write(made(folder) / f"{key}.json", json.dumps({"references": tasks}).encode())

@@ -137,6 +137,7 @@ def graded(
 ) -> object:
     """The command of every suite; which one, the context knows."""
     from june_bench import asked, grading, suites
+    from june_cli.assistant.serving import cores
 
     wanted = asked.Asked(
         suite=suites.get(str(ctx.info_name)),
@@ -155,7 +156,7 @@ def graded(
         seed=seed,
         concurrency=concurrency,
         style=prompt_style,
-        workers=workers or asked.processors(),
+        workers=workers or cores(),
         isolation=isolation,
         timeout_s=timeout or 0.0,
         unsafe_local=unsafe_local,

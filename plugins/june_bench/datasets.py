@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import tomllib
@@ -45,7 +44,8 @@ def pinned(june: Invocation, name: str) -> Dataset:
 
 def read(path: Path, *, licence: str = "") -> Dataset:
     """A file of JSON lines, or one JSON array; `.gz` of either. UsageProblem says what is wrong with it."""
-    content = text_of(path)
+    raw = _raw(path)
+    content = _text(path, raw)
     try:
         if content.lstrip()[:1] == "[":
             rows = json.loads(content)
@@ -55,20 +55,26 @@ def read(path: Path, *, licence: str = "") -> Dataset:
         raise UsageProblem("data-invalid", f"{path} is no JSON: {error}.") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UsageProblem("data-invalid", f"{path} holds no JSON objects.")
-    return Dataset(tuple(rows), path, hashlib.sha256(path.read_bytes()).hexdigest(), licence)
+    return Dataset(tuple(rows), path, hashlib.sha256(raw).hexdigest(), licence)
 
 
-def text_of(path: Path) -> str:
-    """A text file, unpacked where it is packed."""
+def _raw(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageProblem("data-unreadable", f"{path} cannot be read: {error}.") from error
+
+
+def _text(path: Path, raw: bytes) -> str:
+    """Its text, unpacked where it is packed."""
+    try:
         if path.suffix == ".gz":
             unpacked = zlib.decompressobj(wbits=31)
             raw = unpacked.decompress(raw, LONGEST_BYTES)
             if unpacked.unconsumed_tail:
                 raise UsageProblem("data-too-large", f"{path} holds more than {LONGEST_BYTES >> 20} MiB.")
         return raw.decode("utf-8-sig")
-    except (OSError, gzip.BadGzipFile, zlib.error) as error:
+    except zlib.error as error:
         raise UsageProblem("data-unreadable", f"{path} cannot be read: {error}.") from error
     except UnicodeDecodeError as error:
         raise UsageProblem("data-invalid", f"{path} is no UTF-8 text: {error}.") from error

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from june_bench.samples import id_of
+
 FORMATS = ("junit", "samples", "csv")
 FIELDS = ("task_id", "number", "passed", "reason", "detail", "seconds", "cpu_s", "peak_bytes", "tokens")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -30,7 +32,7 @@ def junit(suite: str, lines: Iterable[Mapping[str, Any]]) -> str:
     root = ElementTree.Element("testsuite", name=suite)
     counts = dict.fromkeys(("tests", "failures", "errors"), 0)
     for line in lines:
-        name = f"{line['task_id']}#{line['number']}"
+        name = id_of(line["task_id"], line["number"])
         case = ElementTree.SubElement(root, "testcase", classname=suite, name=name, time=str(line["seconds"]))
         counts["tests"] += 1
         if line["passed"]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from june_bench.answers import Answer, of_chat, of_completion
 from june_bench.asked import Asked
-from june_bench.samples import Sample
+from june_bench.samples import Sample, id_of
 from june_bench.suites import Task
 from june_cli.assistant.llm import Message, OpenAiChat, Sampling, StreamingChat, connect
 from june_cli.engine import Running
@@ -37,7 +37,7 @@ def generated(
     What is known of the model and its server is written into `told`.
     """
     wanted = [(task, number) for number in range(asked.n) for task in tasks]
-    wanted = [(task, number) for task, number in wanted if f"{task.id}#{number}" not in done]
+    wanted = [(task, number) for task, number in wanted if id_of(task.id, number) not in done]
     with served(june, asked.model, asked.url, told) as server:
         yield from _Asking(asked, server, wanted).samples()
 

@@ -51,7 +51,7 @@ def bench(june: Invocation, asked: Asked) -> Report:
             f"{asked.n} answers at temperature 0 would be the same.",
             hint="--temperature 0.8",
         )
-    engine, worker = sandbox(june, asked)
+    engine, worker = prepared(june, asked)
     folder = june.paths.runs / "bench"
     told = {**asked.identity(), "dataset_sha256": data.sha256}
     name = asked.suite.name
@@ -66,18 +66,25 @@ def bench(june: Invocation, asked: Asked) -> Report:
 def sandbox(june: Invocation, asked: Asked) -> tuple[Engine, Worker]:
     """Where code runs: in containers; without, only when that is asked for."""
     if asked.unsafe_local:
-        june.out.remark(UNSAFE)
         return june.engine_named("process"), spec.unboxed()
-    engine = june.engine_named("docker")
+    return june.engine_named("docker"), spec.worker()
+
+
+def prepared(june: Invocation, asked: Asked) -> tuple[Engine, Worker]:
+    """The same, ready to start. MachineLacks without Docker, unless that is asked for."""
+    engine, worker = sandbox(june, asked)
+    if asked.unsafe_local:
+        june.out.remark(UNSAFE)
+        return engine, worker
     try:
-        engine.prepare([spec.worker()], june.out)
+        engine.prepare([worker], june.out)
     except MachineLacks as error:
         raise MachineLacks(
             error.code,
             f"code that nobody has read runs in containers, and {error.message}",
             hint=f"{error.hint or 'june doctor'}; --unsafe-local runs it without any, as you",
         ) from error
-    return engine, spec.worker()
+    return engine, worker
 
 
 def _tasks(june: Invocation, asked: Asked) -> tuple[Dataset, list[Task]]:
@@ -107,19 +114,16 @@ class _Grading:
 
     def __post_init__(self) -> None:
         self.given = from_file(self.asked.samples, self.tasks) if self.asked.samples else []
+        self.identity, self.state = self._identity(), self.june.paths.state / "bench"
+        key = audit.key_of(self.identity["dataset_sha256"], self.identity["sandbox"])
+        self.references = References.of(self.state / "references", key)
 
     def report(self) -> Report:
         """Grade everything that is not graded yet, and write the report."""
         began = time.monotonic()
-        identity = self._identity()
-        key = audit.key_of(*(identity[k] for k in ("dataset_sha256", "sandbox", "timeout_s", "tasks_sha256")))
-        audits = self.june.paths.state / "bench" / "audits"
-        self.references = References.of(
-            self.june.paths.state / "bench" / "references",
-            audit.key_of(identity["dataset_sha256"], identity["sandbox"]),
-        )
-        checked = audit.Audit(key)
-        known = audit.passed_before(audits, key)
+        limits = ("dataset_sha256", "sandbox", "timeout_s", "tasks_sha256")
+        audits, key = self.state / "audits", audit.key_of(*(self.identity[name] for name in limits))
+        checked, known = audit.Audit(), audit.passed_before(audits, key)
         self._graded(checked, checked.samples(self.tasks, all_references=not known))
         self.references.keep()
         checked.require()
@@ -135,7 +139,7 @@ class _Grading:
                 "samples": str(self.run.samples),
                 "report": str(self.run.folder / runs.REPORT),
                 "page": str(self.run.folder / runs.PAGE),
-                "identity": {**identity, **self.told},
+                "identity": {**self.identity, **self.told},
             },
             self.asked.bars or {},
         )
@@ -231,10 +235,7 @@ class _Grading:
 
 def planned(june: Invocation, asked: Asked) -> Planned:
     """What a run would start, without starting it."""
-    if asked.unsafe_local:
-        engine, worker = june.engine_named("process"), spec.unboxed()
-    else:
-        engine, worker = june.engine_named("docker"), spec.worker()
+    engine, worker = sandbox(june, asked)
     lines = tuple(engine.describe(worker, keep=False) for _ in range(asked.workers))
     before = tuple(engine.prerequisites([worker]))
     return Planned(june.roles.profile, engine.name, (), before, lines)

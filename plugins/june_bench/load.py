@@ -44,7 +44,6 @@ class Wanted:
     temperature: float
     bounds: Mapping[str, float]
     seed: int
-    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def measure(june: Invocation, wanted: Wanted) -> Load:
     """Measure level after level. NotReady when no request of the warm-up is answered."""
     told: dict[str, Any] = {}
     with served(june, wanted.model, wanted.url, told) as server:
-        run = runs.begun(june.paths.runs / "load", "llm", {"suite": "llm", **asdict(wanted), "key": ""})
+        run = runs.begun(june.paths.runs / "load", "llm", {"suite": "llm", **asdict(wanted)})
         levels, client_s, exchanges = asyncio.run(_all(june.out, server, wanted))
     lines = "".join(json.dumps(asdict(one)) + "\n" for one in exchanges)
     file = run.folder / "requests.jsonl"
@@ -198,7 +197,7 @@ async def _askers(server: Server, wanted: Wanted, count: int) -> AsyncIterator[l
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        connections = [Connection(Address.of(url), wanted.key) for _ in range(count)]
+        connections = [Connection(Address.of(url)) for _ in range(count)]
         try:
             yield [lambda one=one: one.ask(body) for one in connections]  # type: ignore[misc]
         finally:

@@ -97,7 +97,7 @@ def listed(june: Invocation) -> Listed:
                 "run": name,
                 "suite": asked.get("suite", ""),
                 "model": asked.get("model") or asked.get("url") or asked.get("samples", ""),
-                "samples": report.get("total", sum(1 for _ in runs.lines(own))),
+                "samples": report["total"] if report else sum(1 for _ in runs.lines(own)),
                 "pass_at_k": report.get("pass_at_k", {}),
             }
         )

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from june_bench.suites import Task
-from june_cli.paths import made, writable
+from june_cli.files import write
+from june_cli.paths import made
 from june_cli.sandbox.verdict import Tests, Verdict
 
 
@@ -49,7 +50,4 @@ class References:
         if not self.changed:
             return
         made(self.file.parent)
-        with writable(self.file.parent):
-            temporary = self.file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self.known))
-            temporary.replace(self.file)
+        write(self.file, json.dumps(self.known).encode())

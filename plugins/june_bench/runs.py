@@ -10,13 +10,16 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from june_bench.samples import id_of
 from june_cli import nearest
 from june_cli.engine.locks import locked
 from june_cli.errors import JuneError, UsageProblem
+from june_cli.files import write
 from june_cli.paths import made, writable
 
 SAMPLES, REPORT, ASKED, PAGE = "samples.jsonl", "report.json", "run.json", "report.html"
@@ -61,8 +64,7 @@ def begun(folder: Path, suite: str, asked: Mapping[str, Any]) -> Run:
     """A new run."""
     stamp = dt.datetime.now().strftime("%Y%m%d-%H%M%S")  # noqa: DTZ005 - as people at this machine read it
     own = made(made(folder) / f"{suite}-{stamp}-{secrets.token_hex(2)}")
-    with writable(own):
-        (own / ASKED).write_text(json.dumps(asked, indent=1), "utf-8")
+    write(own / ASKED, json.dumps(asked, indent=1).encode())
     return Run(own, asked)
 
 
@@ -78,7 +80,7 @@ def resumed(folder: Path, name: str, suite: str, asked: Mapping[str, Any]) -> Ru
             hint=f"june bench {suite} …, with the same options, or without --resume",
         )
     _cut_torn(own / SAMPLES)
-    return Run(own, asked, {f"{line['task_id']}#{line['number']}": line for line in lines(own)})
+    return Run(own, asked, {id_of(line["task_id"], line["number"]): line for line in lines(own)})
 
 
 def find(folder: Path, name: str) -> Path:
@@ -133,7 +135,7 @@ def report_of(own: Path) -> dict[str, Any]:
     return report
 
 
-def held(run: Run) -> Any:
+def held(run: Run) -> AbstractContextManager[None]:
     """Nobody else goes on with a run while this lasts."""
     return locked(run.folder / "lock", run.name)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from june_bench.datasets import read
-from june_bench.suites import Task
+from june_bench.suites import Task, named
 from june_cli.errors import UsageProblem
 
 
@@ -29,7 +29,12 @@ class Sample:
     @property
     def id(self) -> str:
         """Unique in a run."""
-        return f"{self.task.id}#{self.number}"
+        return id_of(self.task.id, self.number)
+
+
+def id_of(task: str, number: int) -> str:
+    """Of the sample of a task with that number."""
+    return f"{task}#{number}"
 
 
 def from_file(path: Path, tasks: Sequence[Task]) -> list[Sample]:
@@ -37,7 +42,7 @@ def from_file(path: Path, tasks: Sequence[Task]) -> list[Sample]:
 
     UsageProblem names the line that is neither. Lines of tasks that are not asked for are left out.
     """
-    known = {task.id: task for task in tasks} | {task.id.rpartition("/")[2]: task for task in tasks}
+    known = named(tasks)
     counted: dict[str, int] = {}
     found: list[Sample] = []
     strangers: list[str] = []
@@ -70,8 +75,3 @@ def _texts(path: Path, number: int, row: Mapping[str, Any], task: Task) -> tuple
         f"{path}, sample {number} ({task.id}): neither completion nor solution is a text.",
         hint='{"task_id": "HumanEval/0", "completion": "    return …"}',
     )
-
-
-def references(tasks: Sequence[Task]) -> Iterator[Sample]:
-    """Every task's own solution, as a sample."""
-    return (Sample(task, 0, task.reference, task.reference) for task in tasks)

@@ -34,6 +34,11 @@ class Task:
     question: str = ""
 
 
+def named(tasks: Sequence[Task]) -> dict[str, Task]:
+    """Tasks by their id, and by its last part: `HumanEval/0`, `0`."""
+    return {task.id: task for task in tasks} | {task.id.rpartition("/")[2]: task for task in tasks}
+
+
 @dataclass(frozen=True)
 class Suite:
     """A benchmark of code. `tasks` reads them from a data set; `dataset` is its name in datasets.toml."""

@@ -54,8 +54,8 @@ class Address:
 class Connection:
     """One connection that is used again and again; opened anew when the server closed it."""
 
-    def __init__(self, address: Address, key: str = "") -> None:
-        self._address, self._key = address, key
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -105,11 +105,10 @@ class Connection:
         return self._reader, self._writer
 
     def _head(self, length: int) -> bytes:
-        key = f"Authorization: Bearer {self._key}\r\n" if self._key else ""
         return (
             f"POST {self._address.path}/chat/completions HTTP/1.1\r\n"
             f"Host: {self._address.host}:{self._address.port}\r\nContent-Type: application/json\r\n"
-            f"Accept: text/event-stream\r\n{key}Content-Length: {length}\r\n\r\n"
+            f"Accept: text/event-stream\r\nContent-Length: {length}\r\n\r\n"
         ).encode()
 
 
