@@ -20,7 +20,7 @@ from june_cli.sandbox.pool import Pool
 from june_cli.sandbox.verdict import Request, Verdict
 from june_cli.sandbox.wire import frame, read_frame
 from tests.e2e.test_docker import comparable
-from tests.june_cli.sandbox import hostile
+from tests.june_cli.sandbox import cheating, harming
 
 pytestmark = pytest.mark.docker
 ADDING = verdict.Tests(
@@ -33,7 +33,7 @@ ADDING = verdict.Tests(
 )
 BAD = {
     f"{kind}: {name}": source
-    for kind, samples in (("cheat", hostile.CHEATS), ("bomb", hostile.BOMBS), ("leak", hostile.LEAKS))
+    for kind, samples in (("cheat", cheating.CHEATS), ("bomb", harming.BOMBS), ("leak", harming.LEAKS))
     for name, source in samples.items()
 }
 
@@ -64,13 +64,13 @@ def test_a_bad_sample_fails_and_harms_nothing(worker: Attached, name: str) -> No
     assert not found.passed, found
     assert found.clean, found
     assert found.reason != "infrastructure"
-    after = ask(worker, hostile.RIGHT)
+    after = ask(worker, cheating.RIGHT)
     assert after.passed, after
 
 
 def test_nothing_of_a_sample_survives_into_the_next(worker: Attached) -> None:
-    assert ask(worker, hostile.LEAVES).passed
-    assert not ask(worker, hostile.FINDS).passed
+    assert ask(worker, harming.LEAVES).passed
+    assert not ask(worker, harming.FINDS).passed
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_nothing_of_a_sample_survives_into_the_next(worker: Attached) -> None:
         ("def add(a, b): return bytearray(1 << 40)", "memory"),
         ("def add(a, b) return 1", "syntax"),
         ("def add(a, b): return open('/x', 'w')", "forbidden"),
-        (hostile.RIGHT, "passed"),
+        (cheating.RIGHT, "passed"),
     ],
 )
 def test_the_reason_is_told(worker: Attached, source: str, reason: str) -> None:
@@ -119,7 +119,7 @@ def containers(engine: DockerEngine) -> list[str]:
 
 def test_a_pool_gives_every_sample_one_verdict_and_leaves_nothing(engine: DockerEngine) -> None:
     before = containers(engine)
-    sources = [hostile.RIGHT, "def add(a, b): return 0"] * 60
+    sources = [cheating.RIGHT, "def add(a, b): return 0"] * 60
     pool = Pool(engine, spec.worker(), size=2, every=7)
     found = {one.id: one for one in pool.grade(requests(sources))}
     assert len(found) == len(sources)
@@ -129,7 +129,7 @@ def test_a_pool_gives_every_sample_one_verdict_and_leaves_nothing(engine: Docker
 
 def test_each_sample_may_have_a_container_of_its_own(engine: DockerEngine) -> None:
     pool = Pool(engine, spec.worker(), size=2, every=1)
-    found = [one.passed for one in pool.grade(requests([hostile.RIGHT] * 4))]
+    found = [one.passed for one in pool.grade(requests([cheating.RIGHT] * 4))]
     assert found == [True] * 4
 
 
@@ -156,7 +156,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_sample_graded_again(engine:
 
 def test_a_pool_that_is_left_early_leaves_nothing(engine: DockerEngine) -> None:
     before = containers(engine)
-    verdicts = Pool(engine, spec.worker(), size=2).grade(requests([hostile.RIGHT] * 5000))
+    verdicts = Pool(engine, spec.worker(), size=2).grade(requests([cheating.RIGHT] * 5000))
     assert next(verdicts).passed
     verdicts.close()
     assert containers(engine) == before
